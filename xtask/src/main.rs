@@ -1,3 +1,121 @@
-//! Automation for this workspace.
+//! Automation for this workspace: `cargo xtask COMMAND`.
+//!
+//! One file holds one command. To add a command, write `xtask/src/NAME.rs` with a
+//! `pub(crate) fn run(arguments: &[String]) -> Outcome` and give it a row in [`COMMANDS`].
 
-fn main() {}
+mod ci;
+mod dependencies;
+mod examples;
+mod file_size;
+mod layering;
+mod process;
+mod source;
+mod workspace;
+
+use std::process::ExitCode;
+
+/// What a command or a check ends with: nothing to say, or one clear account of what is wrong.
+type Outcome = Result<(), String>;
+
+struct Command {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Outcome,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "ci",
+        about: "run every check, or only the steps named: ci [STEP…]; `ci --list` names them",
+        run: ci::run,
+    },
+    Command {
+        name: "layering",
+        about: "check that imports between crates run only downward",
+        run: layering::run,
+    },
+    Command {
+        name: "examples",
+        about: "build and run the examples of all library crates",
+        run: examples::run,
+    },
+    Command {
+        name: "dependencies",
+        about: "check that docs/dependencies.md explains each third-party crate",
+        run: dependencies::run,
+    },
+    Command {
+        name: "file-size",
+        about: "check that no source file has grown too long",
+        run: file_size::run,
+    },
+    Command {
+        name: "help",
+        about: "print this list",
+        run: help,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Outcome {
+    let Some((name, rest)) = arguments.split_first() else {
+        return help(&[]);
+    };
+    if matches!(name.as_str(), "-h" | "--help") {
+        return help(&[]);
+    }
+    match COMMANDS.iter().find(|command| command.name == name) {
+        Some(command) => (command.run)(rest),
+        None => Err(format!(
+            "there is no command `{name}`; `cargo xtask help` lists them all"
+        )),
+    }
+}
+
+fn help(arguments: &[String]) -> Outcome {
+    no_arguments(arguments)?;
+    println!("cargo xtask COMMAND\n");
+    for command in COMMANDS {
+        println!("  {:<14}{}", command.name, command.about);
+    }
+    Ok(())
+}
+
+/// Refuses arguments on behalf of a command that takes none.
+fn no_arguments(arguments: &[String]) -> Outcome {
+    match arguments.first() {
+        None => Ok(()),
+        Some(argument) => Err(format!("unexpected argument `{argument}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_commands_and_surplus_arguments_are_refused() {
+        let unknown = dispatch(&["frobnicate".to_owned()]).unwrap_err();
+        assert!(unknown.contains("frobnicate"), "{unknown}");
+
+        let surplus = dispatch(&["help".to_owned(), "me".to_owned()]).unwrap_err();
+        assert!(surplus.contains("`me`"), "{surplus}");
+    }
+
+    #[test]
+    fn command_names_are_unique() {
+        for (index, command) in COMMANDS.iter().enumerate() {
+            assert!(COMMANDS[..index].iter().all(|earlier| earlier.name != command.name));
+        }
+    }
+}

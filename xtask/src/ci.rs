@@ -1,0 +1,261 @@
+//! `cargo xtask ci`: everything that must hold before a change is accepted, cheapest check first.
+
+use std::time::{Duration, Instant};
+
+use crate::workspace::Workspace;
+use crate::{Outcome, dependencies, examples, file_size, layering, process};
+
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Workspace) -> Outcome,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        about: "the code is formatted",
+        run: format,
+    },
+    Step {
+        name: "file-size",
+        about: "no source file is too long",
+        run: file_size::check,
+    },
+    Step {
+        name: "layering",
+        about: "imports between crates run only downward",
+        run: layering::check,
+    },
+    Step {
+        name: "dependencies",
+        about: "each third-party crate is explained",
+        run: dependencies::check,
+    },
+    Step {
+        name: "deny",
+        about: "licences, sources and advisories of all dependencies",
+        run: deny,
+    },
+    Step {
+        name: "clippy",
+        about: "no warnings, with all features",
+        run: clippy,
+    },
+    Step {
+        name: "clippy-bare",
+        about: "no warnings, crate by crate without default features",
+        run: clippy_bare,
+    },
+    Step {
+        name: "test",
+        about: "tests and doc tests, with all features",
+        run: test,
+    },
+    Step {
+        name: "examples",
+        about: "the examples run to their end",
+        run: examples::check,
+    },
+    Step {
+        name: "test-bare",
+        about: "tests and doc tests, crate by crate without default features",
+        run: test_bare,
+    },
+    Step {
+        name: "docs",
+        about: "the documentation builds without warnings",
+        run: docs,
+    },
+    Step {
+        name: "package",
+        about: "each library crate builds from its own package",
+        run: package,
+    },
+];
+
+/// The first cargo that packages several crates that need one another without a registry between them.
+const PACKAGING_CARGO: (u32, u32) = (1, 90);
+
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    if arguments == ["--list"] {
+        for step in STEPS {
+            println!("{:<14}{}", step.name, step.about);
+        }
+        return Ok(());
+    }
+    let steps = select(arguments)?;
+    let workspace = Workspace::load()?;
+    let started = Instant::now();
+    for (index, step) in steps.iter().enumerate() {
+        println!("\n[{}/{}] {}: {}", index + 1, steps.len(), step.name, step.about);
+        let step_started = Instant::now();
+        (step.run)(&workspace).map_err(|error| {
+            format!(
+                "step `{}` failed after {}; repeat it alone with `cargo xtask ci {}`\n{error}",
+                step.name,
+                seconds(step_started.elapsed()),
+                step.name
+            )
+        })?;
+        println!(
+            "[{}/{}] {} took {}",
+            index + 1,
+            steps.len(),
+            step.name,
+            seconds(step_started.elapsed())
+        );
+    }
+    println!("\nall {} steps passed in {}", steps.len(), seconds(started.elapsed()));
+    Ok(())
+}
+
+/// The steps named, in their usual order; all of them if none is named.
+fn select(names: &[String]) -> Result<Vec<&'static Step>, String> {
+    if let Some(unknown) = names.iter().find(|name| STEPS.iter().all(|step| step.name != **name)) {
+        return Err(format!(
+            "there is no step `{unknown}`; `cargo xtask ci --list` names them"
+        ));
+    }
+    let wanted = |step: &&Step| names.is_empty() || names.iter().any(|name| name == step.name);
+    Ok(STEPS.iter().filter(wanted).collect())
+}
+
+fn format(_: &Workspace) -> Outcome {
+    needs("fmt", "rustup component add rustfmt")?;
+    process::run(process::cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn deny(_: &Workspace) -> Outcome {
+    if !process::succeeds(process::cargo().args(["deny", "--version"])) {
+        println!("SKIPPED: cargo-deny is not installed; `cargo install --locked cargo-deny` brings it");
+        return Ok(());
+    }
+    process::run(process::cargo().args(["deny", "--workspace", "--all-features", "check"]))
+}
+
+fn clippy(_: &Workspace) -> Outcome {
+    needs("clippy", "rustup component add clippy")?;
+    process::run(process::cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "--deny=warnings",
+    ]))
+}
+
+/// One crate at a time: together, the crates would switch on one another's features.
+fn clippy_bare(workspace: &Workspace) -> Outcome {
+    needs("clippy", "rustup component add clippy")?;
+    for package in workspace.crates() {
+        let arguments = ["clippy", "--package", &package.name, "--no-default-features"];
+        let deny_warnings = ["--", "--deny=warnings"];
+        // First without the dependencies that only tests have, because these may lend features that
+        // the crate forgot to ask for.
+        process::run(process::cargo().args(arguments).args(deny_warnings))?;
+        process::run(
+            process::cargo()
+                .args(arguments)
+                .arg("--all-targets")
+                .args(deny_warnings),
+        )?;
+    }
+    Ok(())
+}
+
+fn test(_: &Workspace) -> Outcome {
+    process::run(process::cargo().args(["test", "--workspace", "--all-features"]))
+}
+
+fn test_bare(workspace: &Workspace) -> Outcome {
+    for package in workspace.libraries() {
+        if package.has_features {
+            process::run(process::cargo().args(["test", "--package", &package.name, "--no-default-features"]))?;
+        } else {
+            println!("{}: has no features to switch off", package.name);
+        }
+    }
+    Ok(())
+}
+
+fn docs(_: &Workspace) -> Outcome {
+    process::run(
+        process::cargo()
+            .args(["doc", "--workspace", "--no-deps", "--all-features"])
+            .env("RUSTDOCFLAGS", "--deny=warnings"),
+    )
+}
+
+/// All library crates at once, because each is built from its package against the packages of its siblings.
+fn package(workspace: &Workspace) -> Outcome {
+    let version = process::capture(process::cargo().arg("--version"))?;
+    if parse_version(&version).is_some_and(|version| version < PACKAGING_CARGO) {
+        let (major, minor) = PACKAGING_CARGO;
+        println!(
+            "SKIPPED: this needs cargo {major}.{minor} or newer; here is {}",
+            version.trim()
+        );
+        return Ok(());
+    }
+    let mut command = process::cargo();
+    // Work that is not committed yet can be checked too.
+    command.args(["package", "--allow-dirty"]);
+    for package in workspace.libraries() {
+        command.args(["--package", &package.name]);
+    }
+    process::run(&mut command)
+}
+
+fn needs(subcommand: &str, remedy: &str) -> Outcome {
+    if process::succeeds(process::cargo().args([subcommand, "--version"])) {
+        Ok(())
+    } else {
+        Err(format!("`cargo {subcommand}` is not installed; `{remedy}` brings it"))
+    }
+}
+
+/// Major and minor number in `cargo 1.90.0 (…)`.
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split_whitespace().nth(1)?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f32())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(steps: &[&Step]) -> Vec<&'static str> {
+        steps.iter().map(|step| step.name).collect()
+    }
+
+    #[test]
+    fn without_a_name_every_step_runs() {
+        assert_eq!(select(&[]).unwrap().len(), STEPS.len());
+    }
+
+    #[test]
+    fn named_steps_run_once_each_in_their_usual_order() {
+        let wanted = ["test", "format", "test"].map(str::to_owned);
+        assert_eq!(names(&select(&wanted).unwrap()), ["format", "test"]);
+    }
+
+    #[test]
+    fn an_unknown_step_is_refused_before_anything_runs() {
+        let error = select(&["format".to_owned(), "tset".to_owned()]).err().unwrap();
+        assert!(error.contains("`tset`"), "{error}");
+    }
+
+    #[test]
+    fn cargo_versions_are_compared_by_number() {
+        assert_eq!(parse_version("cargo 1.90.0 (840b83a10 2025-07-30)\n"), Some((1, 90)));
+        assert_eq!(parse_version("cargo 1.89.0-beta.2"), Some((1, 89)));
+        assert!(parse_version("cargo 1.100.0").unwrap() > PACKAGING_CARGO);
+        assert_eq!(parse_version("something else"), None);
+    }
+}

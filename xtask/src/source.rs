@@ -1,0 +1,59 @@
+//! Finding and reading the Rust files below a directory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub(crate) struct SourceFile {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+}
+
+/// Every `.rs` file below `directory`, in a fixed order. Hidden directories and build output are left out.
+pub(crate) fn rust_files(directory: &Path) -> Result<Vec<SourceFile>, String> {
+    let mut paths = Vec::new();
+    collect(directory, &mut paths)
+        .map_err(|error| format!("{} could not be searched: {error}", directory.display()))?;
+    paths.sort();
+    paths.into_iter().map(SourceFile::read).collect()
+}
+
+impl SourceFile {
+    fn read(path: PathBuf) -> Result<Self, String> {
+        let text =
+            fs::read_to_string(&path).map_err(|error| format!("{} could not be read: {error}", path.display()))?;
+        Ok(Self { path, text })
+    }
+}
+
+fn collect(directory: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let path = entry.path();
+        let name = entry.file_name();
+        if entry.file_type()?.is_dir() {
+            if name != "target" && !name.as_encoded_bytes().starts_with(b".") {
+                collect(&path, paths)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            paths.push(path);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_this_file_and_only_rust_files() {
+        let files = rust_files(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        assert!(files.iter().any(|file| file.path.ends_with("src/source.rs")));
+        assert!(files.iter().all(|file| file.path.extension().unwrap() == "rs"));
+    }
+
+    #[test]
+    fn a_missing_directory_is_an_error() {
+        assert!(rust_files(Path::new("/there/is/no/such/directory")).is_err());
+    }
+}
