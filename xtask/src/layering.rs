@@ -94,8 +94,8 @@ pub(crate) fn check(workspace: &Workspace) -> Outcome {
         violations.extend(declared_violations(layer, package, &members));
         for file in source::rust_files(&package.directory)? {
             violations.extend(import_violations(layer, &file, &members));
-            if !layer.may_do_io && file.path.starts_with(package.directory.join("src")) {
-                violations.extend(io_violations(&file));
+            if !layer.may_do_io && file.path.starts_with("src") {
+                violations.extend(io_violations(layer, &file));
             }
         }
         if !layer.may_do_io {
@@ -129,7 +129,7 @@ fn import_violations(layer: &Layer, file: &SourceFile, members: &[&str]) -> Vec<
         for word in line.split(|letter: char| !letter.is_alphanumeric() && letter != '_') {
             // Only crates of this family: `benches` is a word that code may use for other things.
             if word.starts_with("p2p_") && !layer.allows(&word.replace('_', "-"), members) {
-                violations.push(format!("{}:{number}: {} names {word}", file.path.display(), layer.name));
+                violations.push(format!("{}: {}:{number} names {word}", layer.name, file.path.display()));
             }
         }
     }
@@ -137,14 +137,14 @@ fn import_violations(layer: &Layer, file: &SourceFile, members: &[&str]) -> Vec<
 }
 
 /// Sockets, clocks and tasks in a source file of a layer that knows none. Unit tests may use them.
-fn io_violations(file: &SourceFile) -> Vec<String> {
+fn io_violations(layer: &Layer, file: &SourceFile) -> Vec<String> {
     if file.path.ends_with("tests.rs") || file.path.components().any(|part| part.as_os_str() == "tests") {
         return Vec::new();
     }
     let mut violations = Vec::new();
     for (number, line) in code_lines(without_tests(&file.text)) {
         for name in IO_NAMES.iter().filter(|name| line.contains(**name)) {
-            violations.push(format!("{}:{number}: names {name}", file.path.display()));
+            violations.push(format!("{}: {}:{number} names {name}", layer.name, file.path.display()));
         }
     }
     violations
@@ -207,9 +207,12 @@ fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
         .map(move |(index, line)| (index + 1, code(line)))
 }
 
-/// The text before a unit test module that closes the file.
+/// The text before a unit test module that closes the file. A module in a file of its own hides nothing.
 fn without_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
+    let opens_module = |rest: &str| rest.lines().nth(1).is_some_and(|line| line.ends_with('{'));
+    text.match_indices("#[cfg(test)]\nmod ")
+        .find(|(start, _)| opens_module(&text[*start..]))
+        .map_or(text, |(start, _)| &text[..start])
 }
 
 #[cfg(test)]

@@ -72,7 +72,9 @@ pub(crate) fn run_quietly_within(limit: Duration, command: &mut Command) -> Outc
         None => format!("had not ended after {} s and was killed", limit.as_secs()),
     };
     let printed = [output, errors].map(|reader| reader.join().unwrap_or_default());
-    Err(format!("`{line}` {complaint}\n{}", printed.concat().trim_end()))
+    Err(format!("`{line}` {complaint}\n{}", printed.concat())
+        .trim_end()
+        .to_owned())
 }
 
 /// `None` if the child had to be killed.

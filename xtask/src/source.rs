@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub(crate) struct SourceFile {
+    /// Seen from the directory that was searched.
     pub(crate) path: PathBuf,
     pub(crate) text: String,
 }
@@ -14,14 +15,17 @@ pub(crate) fn rust_files(directory: &Path) -> Result<Vec<SourceFile>, String> {
     collect(directory, &mut paths)
         .map_err(|error| format!("{} could not be searched: {error}", directory.display()))?;
     paths.sort();
-    paths.into_iter().map(SourceFile::read).collect()
+    paths.iter().map(|path| SourceFile::read(directory, path)).collect()
 }
 
 impl SourceFile {
-    fn read(path: PathBuf) -> Result<Self, String> {
+    fn read(directory: &Path, path: &Path) -> Result<Self, String> {
         let text =
-            fs::read_to_string(&path).map_err(|error| format!("{} could not be read: {error}", path.display()))?;
-        Ok(Self { path, text })
+            fs::read_to_string(path).map_err(|error| format!("{} could not be read: {error}", path.display()))?;
+        Ok(Self {
+            path: path.strip_prefix(directory).unwrap_or(path).to_owned(),
+            text,
+        })
     }
 }
 
@@ -48,7 +52,7 @@ mod tests {
     #[test]
     fn finds_this_file_and_only_rust_files() {
         let files = rust_files(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-        assert!(files.iter().any(|file| file.path.ends_with("src/source.rs")));
+        assert!(files.iter().any(|file| file.path == Path::new("src/source.rs")));
         assert!(files.iter().all(|file| file.path.extension().unwrap() == "rs"));
     }
 
