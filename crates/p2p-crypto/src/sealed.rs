@@ -1,6 +1,7 @@
 use std::fmt;
 
 use thiserror::Error;
+use zeroize::ZeroizeOnDrop;
 
 use crate::{ChannelKey, Nonce, cipher};
 
@@ -84,6 +85,9 @@ impl Sealer {
     }
 }
 
+/// The only secret in it is the key, which wipes itself.
+impl ZeroizeOnDrop for Sealer {}
+
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sealer")
@@ -141,6 +145,9 @@ impl Opener {
     }
 }
 
+/// The only secret in it is the key, which wipes itself.
+impl ZeroizeOnDrop for Opener {}
+
 impl fmt::Debug for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opener")
@@ -168,8 +175,8 @@ pub enum OpenError {
 
 /// One direction has used 2^64 - 1 nonces.
 ///
-/// No session gets there: at a hundred million chunks a second it takes more than five thousand years. The limit
-/// makes sure that a direction never comes round to nonces of the other one, or of an older session.
+/// No session gets there: at a hundred million chunks a second it takes more than five thousand years. The limit keeps
+/// the runs of nonces that start at random from meeting: two runs of this length do so with a chance of 2^-127.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("all nonces of this direction are used up")]
 pub struct NoncesExhausted;
