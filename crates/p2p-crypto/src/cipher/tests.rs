@@ -7,11 +7,14 @@ use zeroize::Zeroizing;
 use super::{Forged, portable};
 use crate::{ChannelKey, PublicKey, SecretKey, WeakPublicKey};
 
+type Seal = fn(key: &[u8; 32], nonce: &[u8; 24], data: &mut [u8]) -> [u8; 16];
+type Open = fn(key: &[u8; 32], nonce: &[u8; 24], data: &mut [u8], tag: &[u8; 16]) -> Result<(), Forged>;
+
 /// The functions of one backend.
 struct Backend {
     name: &'static str,
-    seal: fn(&[u8; 32], &[u8; 24], &mut [u8]) -> [u8; 16],
-    open: fn(&[u8; 32], &[u8; 24], &mut [u8], &[u8; 16]) -> Result<(), Forged>,
+    seal: Seal,
+    open: Open,
     public_key: fn(&[u8; 32]) -> [u8; 32],
     shared_point: fn(&[u8; 32], &[u8; 32]) -> Zeroizing<[u8; 32]>,
     hsalsa20: fn(&[u8; 32]) -> Zeroizing<[u8; 32]>,
