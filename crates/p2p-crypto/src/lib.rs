@@ -1,1 +1,44 @@
-//! placeholder
+//! Keys, peer ids and sealed boxes of the Tezos peer-to-peer protocol.
+//!
+//! Two peers agree on a [`ChannelKey`], derive the [`SessionNonces`] from the connection messages that they
+//! exchanged, and from then on each seals what it sends with a [`Sealer`] and opens what it receives with an
+//! [`Opener`]. The crate knows no socket, clock or task; it takes bytes and gives bytes.
+//!
+//! ```
+//! use p2p_crypto::{ChannelKey, Opener, Role, Sealer, SecretKey, SessionNonces};
+//!
+//! let (alice, bob) = (SecretKey::generate(), SecretKey::generate());
+//! let (hello_bob, hello_alice) = (b"connection message of Alice", b"connection message of Bob");
+//!
+//! // Alice dialled, and sends.
+//! let nonces = SessionNonces::derive(Role::Initiator, hello_bob, hello_alice);
+//! let mut sealer = Sealer::new(ChannelKey::agree(&alice, &bob.public_key())?, nonces.sealing);
+//! let mut data = *b"The quick brown fox";
+//! let tag = sealer.seal(&mut data)?;
+//!
+//! // Bob was dialled, and receives.
+//! let nonces = SessionNonces::derive(Role::Responder, hello_alice, hello_bob);
+//! let mut opener = Opener::new(ChannelKey::agree(&bob, &alice.public_key())?, nonces.opening);
+//! opener.open(&mut data, &tag)?;
+//! assert_eq!(&data, b"The quick brown fox");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! - `fast` (default): seal, open and agree with [dryoc](https://docs.rs/dryoc), which uses the vector instructions
+//!   that it finds at run time. Without it the portable RustCrypto and dalek crates do the same work. Both give
+//!   the same bytes.
+
+mod channel_key;
+mod cipher;
+mod keys;
+mod nonce;
+mod peer_id;
+mod sealed;
+
+pub use channel_key::{ChannelKey, WeakPublicKey};
+pub use keys::{InvalidPublicKey, PublicKey, SecretKey};
+pub use nonce::{Nonce, Role, SessionNonces};
+pub use peer_id::{InvalidPeerId, PeerId};
+pub use sealed::{NoncesExhausted, OpenError, Opener, Sealer, TAG_SIZE, Tag};

@@ -1,0 +1,30 @@
+use super::*;
+
+#[test]
+fn debug_shows_the_bytes_in_order() {
+    let mut bytes = [0; Nonce::SIZE];
+    bytes[0] = 0xab;
+    assert_eq!(
+        format!("{:?}", Nonce::from_bytes(bytes)),
+        format!("Nonce(ab{})", "00".repeat(23))
+    );
+}
+
+#[test]
+fn the_two_roles_mirror_each_other() {
+    let initiator = SessionNonces::derive(Role::Initiator, b"initiator", b"responder");
+    let responder = SessionNonces::derive(Role::Responder, b"responder", b"initiator");
+    assert_eq!(
+        (initiator.sealing, initiator.opening),
+        (responder.opening, responder.sealing)
+    );
+    assert_ne!(initiator.sealing, initiator.opening);
+}
+
+#[test]
+fn the_messages_are_not_interchangeable() {
+    let there = SessionNonces::derive(Role::Initiator, b"one", b"two");
+    let back = SessionNonces::derive(Role::Initiator, b"two", b"one");
+    assert_ne!(there.sealing, back.sealing);
+    assert_ne!(there.opening, back.opening);
+}
