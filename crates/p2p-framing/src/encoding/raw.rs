@@ -1,0 +1,72 @@
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio_util::codec::{Decoder, Encoder};
+
+use super::{DEFAULT_MAX_MESSAGE_SIZE, put_message, take_message};
+use crate::{DecodeError, EncodeError};
+
+/// Messages that are just bytes: a `u32` length and that many bytes. Octez: `Data_encoding.bytes`.
+///
+/// ```
+/// use bytes::{Bytes, BytesMut};
+/// use p2p_framing::encoding::RawEncoding;
+/// use tokio_util::codec::{Decoder, Encoder};
+///
+/// let mut encoding = RawEncoding::default();
+/// let mut stream = BytesMut::new();
+/// encoding.encode(Bytes::from_static(b"hi"), &mut stream)?;
+/// assert_eq!(stream, &b"\0\0\0\x02hi"[..]);
+/// assert_eq!(encoding.decode(&mut stream)?.unwrap(), &b"hi"[..]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct RawEncoding {
+    maximum: usize,
+}
+
+impl RawEncoding {
+    /// Messages of at most `maximum` bytes.
+    pub fn new(maximum: usize) -> Self {
+        Self { maximum }
+    }
+}
+
+impl Default for RawEncoding {
+    fn default() -> Self {
+        Self::new(DEFAULT_MAX_MESSAGE_SIZE)
+    }
+}
+
+impl Encoder<&[u8]> for RawEncoding {
+    type Error = EncodeError;
+
+    fn encode(&mut self, message: &[u8], out: &mut BytesMut) -> Result<(), EncodeError> {
+        if message.len() > self.maximum {
+            return Err(EncodeError::TooLarge {
+                size: message.len(),
+                maximum: self.maximum,
+            });
+        }
+        out.reserve(super::PREFIX_SIZE + message.len());
+        put_message(out, self.maximum, |out| {
+            out.put_slice(message);
+            Ok(())
+        })
+    }
+}
+
+impl Encoder<Bytes> for RawEncoding {
+    type Error = EncodeError;
+
+    fn encode(&mut self, message: Bytes, out: &mut BytesMut) -> Result<(), EncodeError> {
+        self.encode(&message[..], out)
+    }
+}
+
+impl Decoder for RawEncoding {
+    type Item = Bytes;
+    type Error = DecodeError;
+
+    fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Bytes>, DecodeError> {
+        Ok(take_message(input, self.maximum)?.map(BytesMut::freeze))
+    }
+}

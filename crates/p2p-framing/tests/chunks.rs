@@ -1,0 +1,161 @@
+//! Plaintext is cut into chunks and comes back, and what is no chunk is refused.
+
+mod common;
+
+use bytes::{Bytes, BytesMut};
+use common::{bytes, chunk_of, chunk_opener, chunk_sealer, opener, sealer};
+use p2p_framing::{CHUNK_OVERHEAD, ChunkCodec, ChunkCodecError, ChunkError, ChunkSize, SealError};
+use tokio_util::codec::{Decoder, Encoder};
+
+/// The sizes of the chunks of `wire`, overhead included.
+fn chunk_sizes(mut wire: &[u8]) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    while !wire.is_empty() {
+        let size = 2 + usize::from(u16::from_be_bytes([wire[0], wire[1]]));
+        sizes.push(size);
+        wire = &wire[size..];
+    }
+    sizes
+}
+
+fn open_all(wire: &mut [u8]) -> Result<Vec<u8>, ChunkError> {
+    let mut stream = Vec::new();
+    let consumed = chunk_opener().open_complete(wire, |plaintext| stream.extend_from_slice(plaintext))?;
+    assert_eq!(consumed, wire.len());
+    Ok(stream)
+}
+
+#[test]
+fn a_run_takes_as_few_chunks_as_possible() {
+    for (chunk_size, plaintext, chunks) in [
+        (19, 0, 0),
+        (19, 1, 1),
+        (19, 5, 5),
+        (21, 256, 86),
+        (100, 82, 1),
+        (100, 83, 2),
+        (65535, 65517, 1),
+        (65535, 65518, 2),
+        (65535, 200_000, 4),
+    ] {
+        let (mut wire, data) = (BytesMut::new(), bytes(plaintext));
+        let mut sealer = chunk_sealer(chunk_size);
+        assert_eq!(sealer.sealed_size(plaintext), plaintext + chunks * CHUNK_OVERHEAD);
+        sealer.seal_run([&data[..]], &mut wire).unwrap();
+        let sizes = chunk_sizes(&wire);
+        assert_eq!(sizes.len(), chunks);
+        assert!(sizes.iter().rev().skip(1).all(|size| *size == chunk_size));
+        assert!(sizes.iter().all(|size| *size <= chunk_size && *size <= 65535));
+        assert_eq!(open_all(&mut wire).unwrap(), data);
+    }
+}
+
+#[test]
+fn the_borders_between_pieces_leave_no_trace() {
+    let data = bytes(1000);
+    for chunk_size in [19, 20, 100, 65535] {
+        let mut whole = BytesMut::new();
+        chunk_sealer(chunk_size).seal_run([&data[..]], &mut whole).unwrap();
+        for cut in [0, 1, 81, 82, 83, 999, 1000] {
+            let mut pieces = BytesMut::new();
+            let (head, tail) = data.split_at(cut);
+            chunk_sealer(chunk_size)
+                .seal_run([head, b"", tail], &mut pieces)
+                .unwrap();
+            assert_eq!(pieces, whole);
+        }
+    }
+}
+
+#[test]
+fn one_chunk_holds_nothing_or_as_much_as_fits() {
+    for size in [0, 1, 82] {
+        let mut wire = BytesMut::new();
+        chunk_sealer(100).seal_one(&bytes(size), &mut wire).unwrap();
+        assert_eq!(chunk_sizes(&wire), [size + 18]);
+        assert_eq!(open_all(&mut wire).unwrap(), bytes(size));
+    }
+    let mut wire = BytesMut::new();
+    assert_eq!(
+        chunk_sealer(100).seal_one(&bytes(83), &mut wire),
+        Err(SealError::TooLarge { size: 83, maximum: 82 })
+    );
+    assert!(wire.is_empty());
+}
+
+#[test]
+fn ciphertexts_from_16_to_65535_bytes_are_accepted() {
+    for plaintext in [0, 1, 65516, 65517, 65518, 65519] {
+        let mut chunk = chunk_of(&mut sealer(), &bytes(plaintext));
+        assert_eq!(open_all(&mut chunk).unwrap(), bytes(plaintext));
+    }
+}
+
+#[test]
+fn ciphertexts_below_16_bytes_are_refused_at_the_header() {
+    for size in 0..16_u16 {
+        let mut header = size.to_be_bytes();
+        let expected = ChunkError::InvalidCiphertextSize { size: size.into() };
+        assert_eq!(chunk_opener().open_first(&mut header).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn an_incomplete_chunk_is_left_alone() {
+    let mut chunk = chunk_of(&mut sealer(), b"hello");
+    let original = chunk.clone();
+    let mut opener = chunk_opener();
+    for end in 0..chunk.len() {
+        assert!(opener.open_first(&mut chunk[..end]).unwrap().is_none());
+        assert_eq!(opener.open_complete(&mut chunk[..end], |_| panic!()).unwrap(), 0);
+    }
+    assert_eq!(chunk, original);
+    assert_eq!(opener.open_first(&mut chunk).unwrap().unwrap().plaintext, b"hello");
+}
+
+#[test]
+fn what_is_in_front_of_a_forged_chunk_is_handed_out_and_nothing_after_it() {
+    let mut sealer = sealer();
+    let mut wire = chunk_of(&mut sealer, b"good");
+    let mut forged = chunk_of(&mut sealer, b"bad");
+    *forged.last_mut().unwrap() ^= 1;
+    wire.extend_from_slice(&forged);
+    wire.extend_from_slice(&chunk_of(&mut sealer, b"good again"));
+    let (mut opener, mut stream) = (chunk_opener(), Vec::new());
+    let result = opener.open_complete(&mut wire, |plaintext| stream.extend_from_slice(plaintext));
+    assert!(matches!(result, Err(ChunkError::Decipher(_))));
+    assert_eq!(stream, b"good");
+    assert!(opener.open_complete(&mut wire, |_| panic!()).is_err());
+}
+
+#[test]
+fn a_chunk_does_not_open_twice() {
+    let mut wire = chunk_of(&mut sealer(), b"once").repeat(2);
+    let mut opened = 0;
+    assert!(chunk_opener().open_complete(&mut wire, |_| opened += 1).is_err());
+    assert_eq!(opened, 1);
+}
+
+#[test]
+fn the_codec_does_the_same() {
+    let mut codec = ChunkCodec::new(sealer(), opener(), ChunkSize::new(100).unwrap());
+    let mut wire = BytesMut::new();
+    codec.encode(Bytes::from(bytes(200)), &mut wire).unwrap();
+    assert_eq!(chunk_sizes(&wire), [100, 100, 54]);
+    let mut stream = Vec::new();
+    while let Some(plaintext) = codec.decode(&mut wire).unwrap() {
+        stream.extend_from_slice(&plaintext);
+    }
+    assert_eq!(stream, bytes(200));
+    assert!(codec.decode_eof(&mut wire).unwrap().is_none());
+}
+
+#[test]
+fn the_codec_tells_a_stream_that_ends_within_a_chunk() {
+    let chunk = chunk_of(&mut sealer(), b"hello");
+    for end in 1..chunk.len() {
+        let mut codec = ChunkCodec::new(sealer(), opener(), ChunkSize::MAX);
+        let error = codec.decode_eof(&mut BytesMut::from(&chunk[..end])).unwrap_err();
+        assert!(matches!(error, ChunkCodecError::Truncated { bytes } if bytes == end));
+    }
+}
