@@ -32,13 +32,30 @@
 
 mod channel_key;
 mod cipher;
+mod difficulty;
+mod identity;
+mod identity_file;
+mod identity_json;
 mod keys;
 mod nonce;
+mod parallel_search;
 mod peer_id;
+mod proof_of_work_hash;
 mod sealed;
+mod stamp;
+mod stamp_search;
+mod target;
 
 pub use channel_key::{ChannelKey, WeakPublicKey};
+pub use difficulty::{Difficulty, InvalidDifficulty};
+pub use identity::{Identity, NotEnoughProofOfWork};
+pub use identity_file::{ReadIdentityError, WriteIdentityError};
+pub use identity_json::InvalidIdentity;
 pub use keys::{InvalidPublicKey, PublicKey, SecretKey};
 pub use nonce::{Nonce, Role, SessionNonces};
+pub use parallel_search::{SearchProgress, search_in_parallel};
 pub use peer_id::{InvalidPeerId, PeerId};
 pub use sealed::{NoncesExhausted, OpenError, Opener, Sealer, TAG_SIZE, Tag};
+pub use stamp::{InvalidStamp, Stamp};
+pub use stamp_search::StampSearch;
+pub use target::Target;

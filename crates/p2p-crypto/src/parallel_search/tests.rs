@@ -1,0 +1,78 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::*;
+use crate::Difficulty;
+
+const PUBLIC_KEY: PublicKey = PublicKey::from_bytes([7; 32]);
+
+fn target(difficulty: f64) -> Target {
+    Difficulty::try_from(difficulty).unwrap().target()
+}
+
+fn threads(count: usize) -> NonZeroUsize {
+    NonZeroUsize::new(count).unwrap()
+}
+
+#[test]
+fn finds_a_valid_stamp_on_any_number_of_threads() {
+    for count in [1, 2, 7] {
+        let target = target(8.0);
+        let found = search_in_parallel(&PUBLIC_KEY, target, threads(count), |_| ControlFlow::Continue(()));
+        assert!(target.accepts(&PUBLIC_KEY, &found.unwrap()), "{count}");
+    }
+}
+
+#[test]
+fn two_searches_start_at_different_stamps() {
+    let search = || search_in_parallel(&PUBLIC_KEY, target(0.0), threads(1), |_| ControlFlow::Continue(()));
+    assert_ne!(search().unwrap(), search().unwrap());
+}
+
+#[test]
+fn a_break_cancels() {
+    let mut reports = Vec::new();
+    let found = search_in_parallel(&PUBLIC_KEY, target(256.0), threads(2), |progress| {
+        reports.push(*progress);
+        if reports.len() < 3 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    });
+    assert_eq!(found, None);
+    assert_eq!(reports.len(), 3);
+    assert!(reports.is_sorted_by_key(|report| report.attempts));
+    assert!(reports.is_sorted_by(|a, b| a.elapsed < b.elapsed));
+}
+
+#[test]
+fn progress_runs_on_the_calling_thread() {
+    let caller = thread::current().id();
+    search_in_parallel(&PUBLIC_KEY, target(256.0), threads(1), |_| {
+        assert_eq!(thread::current().id(), caller);
+        ControlFlow::Break(())
+    });
+}
+
+/// Without the order to end, the workers would search for ever and the scope would wait for them.
+#[test]
+fn a_panic_in_progress_ends_the_threads() {
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        search_in_parallel(&PUBLIC_KEY, target(256.0), threads(2), |_| panic!("by the caller"))
+    }));
+    assert!(result.is_err());
+}
+
+#[test]
+fn the_rate_is_attempts_per_second() {
+    let progress = SearchProgress {
+        attempts: 500,
+        elapsed: Duration::from_millis(250),
+    };
+    assert_eq!(progress.rate(), 2000.0);
+    let at_the_start = SearchProgress {
+        attempts: 0,
+        elapsed: Duration::ZERO,
+    };
+    assert_eq!(at_the_start.rate(), 0.0);
+}
