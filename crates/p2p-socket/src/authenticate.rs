@@ -1,0 +1,226 @@
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use p2p_crypto::{Nonce, Role};
+use p2p_framing::PointList;
+use p2p_io_scheduler::ScheduledIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
+use tokio_util::codec::{Decoder, Encoder};
+use tracing::debug;
+
+use crate::{
+    Config, Connection, ConnectionOptions, Metadata, PeerInfo, RejectionMotive,
+    exchange::{Exchange, FinishError},
+    handshake::{AcceptError, AuthenticateError, AuthenticatedPeer, Hello, LocalPeer, NackError},
+};
+
+/// Finds out who the remote is. Octez: `P2p_socket.authenticate`.
+///
+/// `io` is any reliable stream: TCP, a Unix socket, an in-memory duplex. It is registered with the scheduler of
+/// `config`. `remote` is the address that was dialled ([`Role::Initiator`]) or from which the connection came
+/// ([`Role::Responder`]); over something that is not IP, any address that tells peers apart.
+///
+/// Set `TCP_NODELAY` on TCP sockets before: the handshake is a ping-pong of small packets.
+///
+/// # Errors
+///
+/// See [`AuthenticateError`]. The transport has been closed then, and the remote sees an orderly end.
+///
+/// # Cancel safety
+///
+/// Not cancel safe: a handshake that was dropped can not be taken up again. Dropping it closes the transport.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use p2p_crypto::{Difficulty, Identity, Role};
+/// use p2p_socket::{ChainName, Config, NetworkVersion, NodeMetadata, authenticate};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let easy = Difficulty::try_from(1.0)?;
+/// let config = || Config::new(Identity::generate(easy), NetworkVersion::current(ChainName::from("TEST")))
+///     .required_difficulty(easy);
+/// let (here, there) = (config(), config());
+/// let address: SocketAddr = "10.0.0.1:9732".parse()?;
+/// let (left, right) = tokio::io::duplex(1024);
+///
+/// let (left, right) = tokio::join!(
+///     authenticate(left, Role::Initiator, address, &here, NodeMetadata::default()),
+///     authenticate(right, Role::Responder, address, &there, NodeMetadata::default()),
+/// );
+/// assert_eq!(left?.info().peer_id, there.identity().peer_id());
+/// assert_eq!(right?.info().peer_id, here.identity().peer_id());
+/// # Ok(()) }
+/// ```
+pub async fn authenticate<T, D>(
+    io: T,
+    role: Role,
+    remote: SocketAddr,
+    config: &Config,
+    metadata: D,
+) -> Result<Authenticated<T, D>, AuthenticateError>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    D: Metadata,
+{
+    authenticate_with_nonce(io, role, remote, config, metadata, Nonce::generate()).await
+}
+
+/// [`authenticate`] with a message nonce of the caller's choice, to replay a recorded session.
+///
+/// # Security
+///
+/// Never use a nonce twice with the same identity: a remote that repeats its own message then gets the same session
+/// nonces again, and with them the secrets of both sessions.
+///
+/// # Errors
+///
+/// Those of [`authenticate`].
+///
+/// # Cancel safety
+///
+/// That of [`authenticate`].
+pub async fn authenticate_with_nonce<T, D>(
+    io: T,
+    role: Role,
+    remote: SocketAddr,
+    config: &Config,
+    metadata: D,
+    message_nonce: Nonce,
+) -> Result<Authenticated<T, D>, AuthenticateError>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    D: Metadata,
+{
+    let local = LocalPeer {
+        identity: config.identity.clone(),
+        announced_version: config.announced_version.clone(),
+        advertised_port: config.advertised_port,
+        required_proof_of_work: config.required_difficulty.target(),
+        metadata,
+    };
+    let timeout = config.handshake_timeout;
+    let mut exchange = Exchange::new(config.scheduler.register(io)?, config.cancellation.clone());
+    let deadline = (Instant::now() + timeout).into_std();
+    let result = async {
+        let (hello, output) = Hello::start(local, role, remote, message_nonce, deadline)?;
+        let (metadata_exchange, output) = exchange.take(hello, output).await?;
+        exchange.take(metadata_exchange, output).await
+    };
+    match result.await {
+        Ok(peer) => {
+            debug!(peer_id = %peer.info().peer_id, ?role, %remote, "authenticated");
+            Ok(Authenticated {
+                exchange,
+                peer,
+                timeout,
+            })
+        }
+        Err(error) => {
+            debug!(?role, %remote, %error, "not authenticated");
+            Err(error)
+        }
+    }
+}
+
+/// A remote that has proved who it is, and waits for our answer. Octez: `authenticated_connection`.
+///
+/// Dropping it closes the transport without an answer.
+#[must_use = "the remote waits for an answer"]
+pub struct Authenticated<T, D> {
+    exchange: Exchange<ScheduledIo<T>>,
+    peer: AuthenticatedPeer<D>,
+    timeout: Duration,
+}
+
+impl<T, D> Authenticated<T, D>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    D: Metadata,
+{
+    /// Who the remote is and what it says about itself.
+    pub fn info(&self) -> &PeerInfo<D> {
+        self.peer.info()
+    }
+
+    /// Takes the remote, and waits until it has taken us. Octez: `P2p_socket.accept`.
+    ///
+    /// `encoding` turns messages into bytes and back. It is cloned for each message to be sent, so it must not keep
+    /// anything from one message to the next. The connection runs as a task on the current runtime, which ends with
+    /// the connection.
+    ///
+    /// # Errors
+    ///
+    /// See [`AcceptError`]. The transport has been closed then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe; dropping it closes the transport.
+    pub async fn accept<M, C>(self, encoding: C, options: ConnectionOptions) -> Result<Connection<M, D>, AcceptError>
+    where
+        T: Send + 'static,
+        M: Send + 'static,
+        C: Encoder<M> + Decoder<Item = M> + Clone + Send + Sync + 'static,
+        <C as Encoder<M>>::Error: std::error::Error + Send + Sync + 'static,
+        <C as Decoder>::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let Self {
+            mut exchange,
+            peer,
+            timeout,
+        } = self;
+        options.validate()?;
+        let peer_id = peer.info().peer_id;
+        let (ack_exchange, output) = peer.accept((Instant::now() + timeout).into_std())?;
+        match exchange.take(ack_exchange, output).await {
+            Ok(established) => {
+                debug!(%peer_id, "accepted");
+                let (io, input, cancellation) = exchange.into_parts();
+                Ok(Connection::start(
+                    io,
+                    input,
+                    established,
+                    encoding,
+                    &options,
+                    &cancellation,
+                ))
+            }
+            Err(error) => {
+                debug!(%peer_id, %error, "not accepted");
+                Err(error)
+            }
+        }
+    }
+
+    /// Refuses the remote, naming other peers to try, and closes. Octez: `P2p_socket.nack`.
+    ///
+    /// # Errors
+    ///
+    /// See [`NackError`]: the remote may not have been told. The transport is closed in any case.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe; dropping it closes the transport.
+    pub async fn nack(self, motive: RejectionMotive, points: PointList) -> Result<(), NackError> {
+        debug!(peer_id = %self.peer.info().peer_id, %motive, "refused");
+        let output: Bytes = self.peer.nack(motive, points)?;
+        self.exchange
+            .finish(output, self.timeout)
+            .await
+            .map_err(|error| match error {
+                FinishError::Timeout => NackError::Timeout,
+                FinishError::Cancelled => NackError::Cancelled,
+                FinishError::Io(error) => NackError::Io(error),
+            })
+    }
+}
+
+impl<T, D: fmt::Debug> fmt::Debug for Authenticated<T, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticated")
+            .field("info", self.peer.info())
+            .finish_non_exhaustive()
+    }
+}

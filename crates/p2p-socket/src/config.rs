@@ -1,0 +1,108 @@
+use std::{sync::Arc, time::Duration};
+
+use p2p_crypto::{Difficulty, Identity};
+use p2p_io_scheduler::IoScheduler;
+use tokio_util::sync::CancellationToken;
+
+use crate::NetworkVersion;
+
+/// What we are and what we demand, the same for every connection. Cheap to clone.
+///
+/// ```
+/// use std::time::Duration;
+/// use p2p_crypto::{Difficulty, Identity};
+/// use p2p_socket::{ChainName, Config, NetworkVersion};
+///
+/// let identity = Identity::generate(Difficulty::try_from(1.0)?);
+/// let config = Config::new(identity, NetworkVersion::current(ChainName::from("MY_NETWORK")))
+///     .required_difficulty(Difficulty::try_from(1.0)?)
+///     .advertised_port(9732)
+///     .handshake_timeout(Duration::from_secs(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) announced_version: NetworkVersion,
+    pub(crate) required_difficulty: Difficulty,
+    pub(crate) advertised_port: Option<u16>,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) scheduler: IoScheduler,
+    pub(crate) cancellation: CancellationToken,
+}
+
+impl Config {
+    /// How long a handshake may take, unless told otherwise: 5 seconds, as in the reference
+    /// (`authentication_timeout`).
+    ///
+    /// # Security
+    ///
+    /// A remote that says nothing, or one byte a second, holds its place no longer than this.
+    pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// Requires the proof of work of mainnet, advertises no port, limits no bandwidth.
+    pub fn new(identity: impl Into<Arc<Identity>>, announced_version: NetworkVersion) -> Self {
+        Self {
+            identity: identity.into(),
+            announced_version,
+            required_difficulty: Difficulty::MAINNET,
+            advertised_port: None,
+            handshake_timeout: Self::DEFAULT_HANDSHAKE_TIMEOUT,
+            scheduler: IoScheduler::default(),
+            cancellation: CancellationToken::new(),
+        }
+    }
+
+    /// The proof of work that a remote must show.
+    ///
+    /// # Security
+    ///
+    /// It makes identities expensive: without it, one attacker is as many peers as it likes.
+    #[must_use]
+    pub fn required_difficulty(self, required_difficulty: Difficulty) -> Self {
+        Self {
+            required_difficulty,
+            ..self
+        }
+    }
+
+    /// The port on which we listen; 0 means that we don't.
+    #[must_use]
+    pub fn advertised_port(self, port: u16) -> Self {
+        Self {
+            advertised_port: Some(port).filter(|port| *port != 0),
+            ..self
+        }
+    }
+
+    /// How long authentication may take, and how long accepting or refusing may take after that.
+    #[must_use]
+    pub fn handshake_timeout(self, handshake_timeout: Duration) -> Self {
+        Self {
+            handshake_timeout,
+            ..self
+        }
+    }
+
+    /// The scheduler that shares the bandwidth between all connections of this configuration.
+    #[must_use]
+    pub fn scheduler(self, scheduler: IoScheduler) -> Self {
+        Self { scheduler, ..self }
+    }
+
+    /// A token that ends every handshake and connection of this configuration. Octez: `canceler`.
+    #[must_use]
+    pub fn cancellation(self, cancellation: CancellationToken) -> Self {
+        Self { cancellation, ..self }
+    }
+
+    /// Our keys and proof of work.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// What we announce to speak.
+    pub fn announced_version(&self) -> &NetworkVersion {
+        &self.announced_version
+    }
+}

@@ -1,0 +1,166 @@
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use super::ConnectionOptions;
+
+/// A message and how many bytes it took when encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received<M> {
+    /// The message.
+    pub message: M,
+    /// The size of its encoding, in bytes of plaintext.
+    pub encoded_size: usize,
+}
+
+impl<M> Received<M> {
+    pub(crate) fn cost(&self) -> usize {
+        self.encoded_size.saturating_add(ConnectionOptions::MESSAGE_OVERHEAD)
+    }
+}
+
+/// The messages that wait to be received, bounded in bytes.
+#[derive(Debug)]
+pub(crate) struct Incoming<M> {
+    limit: usize,
+    state: Mutex<State<M>>,
+}
+
+#[derive(Debug)]
+struct State<M> {
+    messages: VecDeque<Received<M>>,
+    /// The cost of `messages`.
+    used: usize,
+    /// The receiver, if it waits for a message.
+    receiver: Option<Waker>,
+    /// The driver waits until no more than this is used.
+    stalled_above: Option<usize>,
+    ended: bool,
+    abandoned: bool,
+}
+
+impl<M> Incoming<M> {
+    pub(crate) fn new(limit: usize) -> Self {
+        let state = State {
+            messages: VecDeque::new(),
+            used: 0,
+            receiver: None,
+            stalled_above: None,
+            ended: false,
+            abandoned: false,
+        };
+        Self {
+            limit,
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// How many bytes may still be added when `partial` bytes of an unfinished message are held elsewhere. `None` if
+    /// it is not worth while: the driver is woken when there is room again.
+    pub(crate) fn room(&self, partial: usize) -> Option<usize> {
+        let mut state = self.lock();
+        let room = self.limit.saturating_sub(state.used.saturating_add(partial));
+        let worth_while = self.limit / 4;
+        if room < worth_while && state.used > 0 {
+            state.stalled_above = Some(self.limit.saturating_sub(partial.saturating_add(worth_while)));
+            return None;
+        }
+        Some(room)
+    }
+
+    pub(crate) fn push(&self, batch: Vec<Received<M>>) {
+        if batch.is_empty() {
+            return;
+        }
+        let receiver = {
+            let mut state = self.lock();
+            if state.abandoned {
+                return;
+            }
+            state.used += batch.iter().map(Received::cost).sum::<usize>();
+            state.messages.extend(batch);
+            state.receiver.take()
+        };
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+    }
+
+    /// No more messages will be pushed.
+    pub(crate) fn end(&self) {
+        let receiver = {
+            let mut state = self.lock();
+            state.ended = true;
+            state.receiver.take()
+        };
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+    }
+
+    /// Nobody will receive: what is there and what comes is thrown away.
+    pub(crate) fn abandon(&self) {
+        let messages = {
+            let mut state = self.lock();
+            state.abandoned = true;
+            state.used = 0;
+            std::mem::take(&mut state.messages)
+        };
+        drop(messages);
+    }
+
+    /// The next message, or `None` at the end. The flag tells whether to wake the driver.
+    pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Option<(Received<M>, bool)>> {
+        let mut state = self.lock();
+        match state.pop() {
+            Some(popped) => Poll::Ready(Some(popped)),
+            None if state.ended => Poll::Ready(None),
+            None => {
+                match &mut state.receiver {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    empty => *empty = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The next message if there is one; whether it is the end otherwise.
+    pub(crate) fn try_pop(&self) -> Result<(Received<M>, bool), bool> {
+        let mut state = self.lock();
+        state.pop().ok_or(state.ended)
+    }
+
+    /// How many bytes of the bound are in use by complete messages.
+    pub(crate) fn used(&self) -> usize {
+        self.lock().used
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<M>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M> State<M> {
+    fn pop(&mut self) -> Option<(Received<M>, bool)> {
+        let received = self.messages.pop_front()?;
+        self.used -= received.cost();
+        if self.messages.is_empty() {
+            // Give the memory of a burst back.
+            self.messages = VecDeque::new();
+        }
+        let wake = self
+            .stalled_above
+            .is_some_and(|level| self.used <= level || self.messages.is_empty());
+        if wake {
+            self.stalled_above = None;
+        }
+        Some((received, wake))
+    }
+}

@@ -1,0 +1,188 @@
+#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use std::{
+    error::Error,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::BytesMut;
+use p2p_framing::ChunkOpener;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio_util::codec::Decoder;
+
+use super::{ConnectionError, Incoming, Received, scratch};
+
+/// How many reads one poll makes at most, so that one busy connection does not keep a thread from the others.
+const READS_PER_POLL: usize = 4;
+
+/// The receiving half of the driver: bytes from the transport become messages in the incoming queue.
+#[derive(Debug)]
+pub(crate) struct Reader<C> {
+    opener: ChunkOpener,
+    decoder: C,
+    /// What was read before there was a connection.
+    ahead: Option<BytesMut>,
+    /// The beginning of a chunk.
+    chunk: Vec<u8>,
+    /// Opened plaintext that is not a whole message yet, or for which the queue had no room.
+    stream: BytesMut,
+    /// Whether `stream` may hold a whole message.
+    decodable: bool,
+}
+
+impl<C> Reader<C>
+where
+    C: Decoder,
+    C::Error: Error + Send + Sync + 'static,
+{
+    /// `ahead` is what has been read behind the handshake.
+    pub(crate) fn new(opener: ChunkOpener, decoder: C, ahead: BytesMut) -> Self {
+        let ahead = Some(ahead).filter(|bytes| !bytes.is_empty());
+        Self {
+            opener,
+            decoder,
+            ahead,
+            chunk: Vec::new(),
+            stream: BytesMut::new(),
+            decodable: false,
+        }
+    }
+
+    /// Moves messages to the queue until the transport has no more bytes or the queue no more room. Ready at the end,
+    /// with its cause.
+    pub(crate) fn poll<T: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut T,
+        incoming: &Incoming<C::Item>,
+        cx: &mut Context<'_>,
+    ) -> Poll<ConnectionError> {
+        for _ in 0..READS_PER_POLL {
+            let Some(mut room) = incoming.room(self.partial_size()) else {
+                return Poll::Pending;
+            };
+            if self.decodable {
+                match self.decode(room, incoming) {
+                    Ok(()) if self.decodable => continue,
+                    Ok(()) => {}
+                    Err(error) => return Poll::Ready(error),
+                }
+                match incoming.room(self.partial_size()) {
+                    Some(left) => room = left,
+                    None => return Poll::Pending,
+                }
+            }
+            if room == 0 {
+                let (size, maximum) = (self.stream.len(), incoming.limit());
+                return Poll::Ready(ConnectionError::MessageTooLarge { size, maximum });
+            }
+            let filled = match self.ahead.take() {
+                Some(mut bytes) => self.open(&mut bytes),
+                None => ready!(self.poll_fill(io, room, cx)),
+            };
+            if let Err(error) = filled {
+                // What is authentic in front of a bad chunk is still received.
+                return Poll::Ready(self.decode(usize::MAX, incoming).err().unwrap_or(error));
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The bytes of the unfinished message and chunk.
+    fn partial_size(&self) -> usize {
+        self.stream.len().saturating_add(self.chunk.len())
+    }
+
+    /// One read of at most `room` bytes, in a borrowed buffer; opens the chunks that are complete then.
+    fn poll_fill<T: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut T,
+        room: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), ConnectionError>> {
+        let mut scratch = scratch::take_read_buffer();
+        let result = match poll_read_behind(io, &self.chunk, room, &mut scratch, cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Poll::Ready(Err(ConnectionError::io(error))),
+            Poll::Ready(Ok([])) => Poll::Ready(Err(match self.partial_size() {
+                0 => ConnectionError::ClosedByPeer,
+                received => ConnectionError::Truncated { received },
+            })),
+            Poll::Ready(Ok(bytes)) => Poll::Ready(self.open(bytes)),
+        };
+        scratch::return_read_buffer(scratch);
+        result
+    }
+
+    /// Opens the complete chunks of `bytes`, which begin with those of `self.chunk`, and keeps the rest.
+    fn open(&mut self, bytes: &mut [u8]) -> Result<(), ConnectionError> {
+        let stream = &mut self.stream;
+        let opened = self
+            .opener
+            .open_complete(bytes, |plaintext| stream.extend_from_slice(plaintext));
+        self.decodable = !self.stream.is_empty();
+        let consumed = opened.map_err(ConnectionError::chunk)?;
+        self.chunk = bytes.get(consumed..).unwrap_or_default().to_vec();
+        Ok(())
+    }
+
+    /// Decodes messages of together about `room` bytes.
+    fn decode(&mut self, mut room: usize, incoming: &Incoming<C::Item>) -> Result<(), ConnectionError> {
+        let mut batch = Vec::new();
+        let result = loop {
+            if room == 0 {
+                break Ok(());
+            }
+            let before = self.stream.len();
+            match self.decoder.decode(&mut self.stream) {
+                Ok(Some(message)) => {
+                    let received = Received {
+                        message,
+                        encoded_size: before.saturating_sub(self.stream.len()),
+                    };
+                    // The bytes leave the stream for the queue: only the overhead is new.
+                    room = room.saturating_sub(received.cost().saturating_sub(received.encoded_size));
+                    batch.push(received);
+                }
+                Ok(None) => {
+                    self.decodable = false;
+                    break Ok(());
+                }
+                Err(error) => break Err(ConnectionError::decoding(error)),
+            }
+        };
+        if self.stream.is_empty() {
+            self.decodable = false;
+            self.stream = BytesMut::new();
+        }
+        incoming.push(batch);
+        result
+    }
+}
+
+/// Copies `beginning` to the front of `scratch`, reads up to `room` bytes behind it, and gives back both. Empty at
+/// the end of the stream.
+fn poll_read_behind<'a, T: AsyncRead + Unpin>(
+    io: &mut T,
+    beginning: &[u8],
+    room: usize,
+    scratch: &'a mut [u8],
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<&'a mut [u8]>> {
+    let Some((front, free)) = scratch.split_at_mut_checked(beginning.len()) else {
+        return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
+    };
+    front.copy_from_slice(beginning);
+    let size = room.min(free.len());
+    let mut buffer = ReadBuf::new(free.get_mut(..size).unwrap_or_default());
+    ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
+    let read = buffer.filled().len();
+    let filled = if read == 0 {
+        0
+    } else {
+        beginning.len().saturating_add(read)
+    };
+    Poll::Ready(Ok(scratch.get_mut(..filled).unwrap_or_default()))
+}

@@ -1,0 +1,118 @@
+use std::{
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use atomic_waker::AtomicWaker;
+use p2p_io_scheduler::ScheduledHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{CloseError, ConnectionError, DisconnectionReason, Drain};
+
+/// What the handles of a connection and its driver tell each other, whatever the messages.
+#[derive(Debug)]
+pub(crate) struct Status {
+    /// Wakes the driver: there is something to send, room to receive, or a request to close.
+    pub(crate) driver: AtomicWaker,
+    /// Cancelled by the user to end the connection at once.
+    pub(crate) cancellation: CancellationToken,
+    /// Cancelled by the driver when nothing more will be received.
+    pub(crate) reading_ended: CancellationToken,
+    /// Cancelled by the driver when nothing more will be sent.
+    pub(crate) writing_ended: CancellationToken,
+    /// The transport as the scheduler sees it.
+    pub(crate) scheduled: ScheduledHandle,
+    cause: OnceLock<ConnectionError>,
+    close_request: Mutex<Option<CloseRequest>>,
+    outcome: OnceLock<Result<(), CloseError>>,
+    reasons: Mutex<Vec<DisconnectionReason>>,
+}
+
+/// How to close, from when on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CloseRequest {
+    pub(crate) drain: Drain,
+    pub(crate) since: Instant,
+}
+
+impl CloseRequest {
+    pub(crate) fn deadline(&self) -> Instant {
+        self.since + self.limit()
+    }
+
+    pub(crate) fn limit(&self) -> Duration {
+        match self.drain {
+            Drain::Discard => Duration::ZERO,
+            Drain::Flush(limit) => limit,
+        }
+    }
+}
+
+impl Status {
+    pub(crate) fn new(scheduled: ScheduledHandle, cancellation: CancellationToken) -> Self {
+        Self {
+            driver: AtomicWaker::new(),
+            cancellation,
+            reading_ended: CancellationToken::new(),
+            writing_ended: CancellationToken::new(),
+            scheduled,
+            cause: OnceLock::new(),
+            close_request: Mutex::new(None),
+            outcome: OnceLock::new(),
+            reasons: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Asks the driver to close. To discard overrules to flush, and the nearer deadline the farther one.
+    pub(crate) fn request_close(&self, drain: Drain) {
+        let request = CloseRequest {
+            drain,
+            since: Instant::now(),
+        };
+        {
+            let mut current = lock(&self.close_request);
+            if current.is_none_or(|current| request.deadline() < current.deadline()) {
+                *current = Some(request);
+            }
+        }
+        self.driver.wake();
+    }
+
+    pub(crate) fn close_request(&self) -> Option<CloseRequest> {
+        *lock(&self.close_request)
+    }
+
+    /// Records why the connection ended; the first cause counts.
+    pub(crate) fn set_cause(&self, cause: ConnectionError) {
+        let _ = self.cause.set(cause);
+    }
+
+    pub(crate) fn cause(&self) -> ConnectionError {
+        self.cause.get().cloned().unwrap_or(ConnectionError::ClosedLocally)
+    }
+
+    /// Records how closing went, and ends both directions.
+    pub(crate) fn finish(&self, outcome: Result<(), CloseError>) {
+        self.set_cause(ConnectionError::ClosedLocally);
+        let _ = self.outcome.set(outcome);
+        self.reading_ended.cancel();
+        self.writing_ended.cancel();
+    }
+
+    pub(crate) fn outcome(&self) -> Result<(), CloseError> {
+        self.outcome.get().cloned().unwrap_or(Ok(()))
+    }
+
+    pub(crate) fn add_reason(&self, reason: DisconnectionReason) {
+        lock(&self.reasons).push(reason);
+    }
+
+    pub(crate) fn reasons(&self) -> Vec<DisconnectionReason> {
+        lock(&self.reasons).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

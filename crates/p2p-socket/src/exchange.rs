@@ -1,0 +1,198 @@
+//! Drives one [`Step`] after the other over an asynchronous transport.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, sleep_until, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::handshake::{End, Progress, Step};
+
+/// How much is read at a time: a connection message and what may come right behind it.
+const READ_SIZE: usize = 512;
+
+/// How much of a failed connection's input is thrown away before it is closed, in bytes.
+const MAX_DISCARDED: usize = 256 * 1024;
+
+/// A transport during the handshake, with what has been read ahead and what is still to be written.
+#[derive(Debug)]
+pub(crate) struct Exchange<T> {
+    io: T,
+    input: BytesMut,
+    output: Bytes,
+    unflushed: bool,
+    end: Option<End>,
+    cancellation: CancellationToken,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
+    pub(crate) fn new(io: T, cancellation: CancellationToken) -> Self {
+        Self {
+            io,
+            input: BytesMut::new(),
+            output: Bytes::new(),
+            unflushed: false,
+            end: None,
+            cancellation,
+        }
+    }
+
+    /// The transport, and what has been read ahead.
+    pub(crate) fn into_parts(self) -> (T, BytesMut, CancellationToken) {
+        (self.io, self.input, self.cancellation)
+    }
+
+    /// Says `output`, then takes `step`. When that fails the transport has been closed.
+    pub(crate) async fn take<S: Step>(&mut self, step: S, output: Bytes) -> Result<S::Next, S::Error> {
+        self.output = output;
+        self.unflushed = true;
+        match self.advance(step).await {
+            Ok(next) => Ok(next),
+            Err(error) => {
+                self.abandon().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn advance<S: Step>(&mut self, mut step: S) -> Result<S::Next, S::Error> {
+        let deadline = Instant::from_std(step.deadline());
+        let cancellation = self.cancellation.clone();
+        loop {
+            if !self.unflushed || Instant::now() >= deadline {
+                match step.receive(&mut self.input, Instant::now().into_std())? {
+                    Progress::Done(next) => return Ok(next),
+                    Progress::NeedMore(same) => step = same,
+                }
+                if let Some(end) = self.end.take() {
+                    return Err(step.end(end));
+                }
+            }
+            tokio::select! {
+                biased;
+                () = cancellation.cancelled() => return Err(step.end(End::Cancelled)),
+                () = poll_fn(|cx| self.poll_transport(step.max_input(), cx)) => {}
+                () = sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    /// Writes and reads at the same time, because the remote may do the same over a transport that holds only a few
+    /// bytes. Ready when there is something to look at.
+    fn poll_transport(&mut self, max_input: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let mut progress = Poll::Pending;
+        if self.unflushed
+            && let Poll::Ready(written) = self.poll_write(cx)
+        {
+            self.unflushed = false;
+            progress = Poll::Ready(());
+            // Go on reading after a failed write: what the remote sent before it closed, a nack perhaps, tells more.
+            if let Err(error) = written {
+                self.output.clear();
+                debug!(%error, "writing failed during the handshake");
+            }
+        }
+        if self.end.is_none() && self.input.len() < max_input {
+            let Poll::Ready(read) = self.poll_read(cx) else {
+                return progress;
+            };
+            self.end = match read {
+                Ok(0) => Some(End::Closed),
+                Ok(_) => None,
+                Err(error) => Some(End::Io(error)),
+            };
+            progress = Poll::Ready(());
+        }
+        progress
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.output.is_empty() {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.output))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.output.advance(written),
+            }
+        }
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut bytes = [0; READ_SIZE];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+        self.input.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Writes the rest of `output` and closes, within `limit`; waits for the remote to close, too, so that nothing
+    /// of ours is lost to a reset.
+    pub(crate) async fn finish(mut self, output: Bytes, limit: Duration) -> Result<(), FinishError> {
+        self.output = output;
+        let deadline = Instant::now() + limit;
+        let cancellation = self.cancellation.clone();
+        let written = tokio::select! {
+            biased;
+            () = cancellation.cancelled() => Err(FinishError::Cancelled),
+            written = timeout_at(deadline, async {
+                poll_fn(|cx| self.poll_write(cx)).await?;
+                poll_fn(|cx| Pin::new(&mut self.io).poll_shutdown(cx)).await
+            }) => match written {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(FinishError::Io(error)),
+                Err(_) => Err(FinishError::Timeout),
+            },
+        };
+        if written.is_ok() {
+            let ended = timeout_at(deadline, poll_fn(|cx| poll_discard(&mut self.io, cx)));
+            tokio::select! {
+                biased;
+                () = cancellation.cancelled() => {}
+                _ = ended => {}
+            }
+        }
+        written
+    }
+
+    /// Ends our direction and throws away what has arrived, without waiting for anything: closing with unread bytes
+    /// would make TCP reset the connection, and the remote could lose what we sent before.
+    async fn abandon(&mut self) {
+        self.output.clear();
+        poll_fn(|cx| {
+            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+            let _ = poll_discard(&mut self.io, cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+/// Reads and forgets until the remote closes, or so much has come that it never will.
+pub(crate) fn poll_discard<T: AsyncRead + Unpin>(io: &mut T, cx: &mut Context<'_>) -> Poll<()> {
+    let mut bytes = [0; READ_SIZE];
+    for _ in 0..MAX_DISCARDED / READ_SIZE {
+        let mut buffer = ReadBuf::new(&mut bytes);
+        match ready!(Pin::new(&mut *io).poll_read(cx, &mut buffer)) {
+            Ok(()) if !buffer.filled().is_empty() => {}
+            _ => return Poll::Ready(()),
+        }
+    }
+    Poll::Ready(())
+}
+
+/// Why a last message was not delivered.
+#[derive(Debug)]
+pub(crate) enum FinishError {
+    Timeout,
+    Cancelled,
+    Io(io::Error),
+}

@@ -1,0 +1,87 @@
+//! What the tests of connections share.
+#![allow(dead_code, reason = "every test program uses its own part of it")]
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use p2p_crypto::{Difficulty, Identity, Role, SecretKey, Stamp};
+use p2p_framing::encoding::RawEncoding;
+use p2p_socket::{
+    Authenticated, ChainName, Config, Connection, ConnectionOptions, NetworkVersion, NodeMetadata, authenticate,
+};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+
+pub(crate) type RawConnection = Connection<Bytes, NodeMetadata>;
+
+/// Larger than anything that a test has in flight.
+pub(crate) const WIDE: usize = 1 << 20;
+
+pub(crate) fn address() -> SocketAddr {
+    "10.0.0.1:9732".parse().unwrap()
+}
+
+/// Every stamp passes difficulty 0.
+pub(crate) fn identity(seed: u8) -> Identity {
+    Identity::new(SecretKey::from_bytes([seed; 32]), Stamp::from_bytes([seed; 24]))
+}
+
+pub(crate) fn config(seed: u8) -> Config {
+    Config::new(identity(seed), NetworkVersion::current(ChainName::from("TEST"))).required_difficulty(Difficulty::NONE)
+}
+
+/// Two authenticated peers over anything.
+pub(crate) async fn authenticated<A, B>(
+    left: A,
+    right: B,
+) -> (Authenticated<A, NodeMetadata>, Authenticated<B, NodeMetadata>)
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
+    let (left_config, right_config) = (config(1), config(2));
+    let (left, right) = tokio::join!(
+        authenticate(left, Role::Initiator, address(), &left_config, NodeMetadata::default()),
+        authenticate(
+            right,
+            Role::Responder,
+            address(),
+            &right_config,
+            NodeMetadata::default()
+        ),
+    );
+    (left.unwrap(), right.unwrap())
+}
+
+/// Two connections over an in-memory pipe of `capacity` bytes each way.
+pub(crate) async fn connected_with(
+    capacity: usize,
+    left_options: ConnectionOptions,
+    right_options: ConnectionOptions,
+) -> (RawConnection, RawConnection) {
+    let (left, right) = tokio::io::duplex(capacity);
+    let (left, right) = authenticated(left, right).await;
+    let encoding = RawEncoding::default();
+    let (left, right) = tokio::join!(
+        left.accept(encoding, left_options),
+        right.accept(encoding, right_options)
+    );
+    (left.unwrap(), right.unwrap())
+}
+
+pub(crate) async fn connected() -> (RawConnection, RawConnection) {
+    connected_with(WIDE, ConnectionOptions::default(), ConnectionOptions::default()).await
+}
+
+/// A connection and the authenticated other end, which has accepted too but left the driving to the test.
+pub(crate) fn duplex() -> (DuplexStream, DuplexStream) {
+    tokio::io::duplex(WIDE)
+}
+
+/// Bytes that differ from place to place.
+pub(crate) fn message(index: usize, size: usize) -> Bytes {
+    (0..size)
+        .map(|at| (index * 37 + at + (at >> 8) * 5 + size) as u8)
+        .collect()
+}
+
+pub(crate) const SOON: Duration = Duration::from_secs(1);
