@@ -9,8 +9,8 @@ use crate::Target;
 
 /// The difficulty of a proof of work: the binary logarithm of the number of stamps that one has to try on average.
 ///
-/// A number from 0 (every stamp passes) to 256 (only the hash zero passes); fractions are allowed. A value of this type is
-/// always valid.
+/// A number from 0 (every stamp passes) to 256 (only the hash zero passes); fractions are allowed. A value of this
+/// type is always valid.
 ///
 /// ```
 /// use p2p_crypto::Difficulty;

@@ -8,8 +8,8 @@ use crate::{Difficulty, PeerId, PublicKey, SecretKey, Stamp, search_in_parallel}
 
 /// Who a peer is: its secret key and the proof of work on its public key. Octez: `P2p_identity.t`.
 ///
-/// An identity is made once and kept in a file, see [`Identity::read_file`] and [`Identity::write_new_file`]. The secret
-/// key is wiped from memory when dropped and never printed.
+/// An identity is made once and kept in a file, see [`Identity::read_file`] and [`Identity::write_new_file`]. The
+/// secret key is wiped from memory when dropped and never printed.
 ///
 /// ```
 /// use p2p_crypto::{Difficulty, Identity};
@@ -39,8 +39,8 @@ impl Identity {
 
     /// Draws a fresh secret key and searches a stamp of `difficulty` for it, on one thread per core.
     ///
-    /// This blocks for as long as the search takes: some seconds at [`Difficulty::MAINNET`]. To show progress or to cancel,
-    /// call [`search_in_parallel`] and [`Identity::new`] instead.
+    /// This blocks for as long as the search takes: some seconds at [`Difficulty::MAINNET`]. To show progress or
+    /// to cancel, call [`search_in_parallel`] and [`Identity::new`] instead.
     ///
     /// # Panics
     ///
@@ -111,8 +111,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// The stamp of an identity shows less work than is asked for. Octez: `P2p_identity` error
-/// `node_identity.insufficient_proof_of_work`.
+/// The stamp of an identity shows less work than is asked for. Octez: `Insufficient_proof_of_work`.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 #[error("the proof of work of {peer_id} reaches difficulty {reached:.2}, and {required} is required")]
 #[non_exhaustive]

@@ -44,8 +44,8 @@ impl Identity {
 
     /// Writes the identity to a new file that only its owner may read (mode 0600 on Unix).
     ///
-    /// An existing file is never overwritten. The file appears under its name complete and safe on the disk, or not at
-    /// all: it is written under a temporary name in the same directory and then renamed.
+    /// An existing file is never overwritten. The file appears under its name complete and safe on the disk, or
+    /// not at all: it is written under a temporary name in the same directory and then renamed.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ pub enum ReadIdentityError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WriteIdentityError {
-    /// Something of that name exists, and was left as it is.
+    /// Something of that name exists, and was left as it is. Octez: `Existent_identity_file`.
     #[error("{} exists, and an identity file is never overwritten", path.display())]
     AlreadyExists {
         /// The file.

@@ -1,8 +1,8 @@
-//! Keys, peer ids and sealed boxes of the Tezos peer-to-peer protocol.
+//! Keys, peer ids, proof of work and sealed boxes of the Tezos peer-to-peer protocol.
 //!
 //! Two peers agree on a [`ChannelKey`], derive the [`SessionNonces`] from the connection messages that they
 //! exchanged, and from then on each seals what it sends with a [`Sealer`] and opens what it receives with an
-//! [`Opener`]. The crate knows no socket, clock or task; it takes bytes and gives bytes.
+//! [`Opener`]. All of this knows no socket, clock or task; it takes bytes and gives bytes.
 //!
 //! ```
 //! use p2p_crypto::{ChannelKey, Opener, Role, Sealer, SecretKey, SessionNonces};
@@ -23,6 +23,10 @@
 //! assert_eq!(&data, b"The quick brown fox");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Before it speaks to the network, a peer needs an [`Identity`]: a secret key, and a [`Stamp`] that proves work on
+//! its public key. The stamp is searched once, with [`Identity::generate`] or [`search_in_parallel`], and kept in a
+//! file.
 //!
 //! # Features
 //!

@@ -9,16 +9,16 @@ use crate::{PublicKey, Stamp, StampSearch, Target};
 
 /// Searches a stamp for `public_key` on so many `threads`, each from a random start, until one finds it.
 ///
-/// About ten times a second, `progress` is called on the calling thread, which sleeps otherwise. It cancels the search by
-/// breaking; the result is then `None`. All threads have ended when this function returns.
+/// About ten times a second, `progress` is called on the calling thread, which sleeps otherwise. It cancels the
+/// search by breaking; the result is then `None`. All threads have ended when this function returns.
 ///
-/// A search for a hard target takes as long as it takes: at [`Difficulty::MAINNET`](crate::Difficulty::MAINNET) many seconds,
-/// at 60 centuries. Only `progress` ends it early.
+/// A search for a hard target takes as long as it takes: seconds at [`Difficulty::MAINNET`](crate::Difficulty::MAINNET),
+/// centuries at difficulty 60. Only `progress` ends it early.
 ///
 /// # Panics
 ///
-/// If the operating system has no randomness to give or refuses to start a thread, and if `progress` panics. The threads have
-/// ended then, too.
+/// If the operating system has no randomness to give or refuses to start a thread, and if `progress` panics. The
+/// threads have ended then, too.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -95,8 +95,8 @@ impl SearchProgress {
 /// How long the calling thread sleeps between two reports: often enough for a display that moves.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How many stamps a thread tries before it looks whether the search has ended. A millisecond's work or less, so that the end
-/// is prompt, and enough that sharing the counter costs nothing.
+/// How many stamps a thread tries before it looks whether the search has ended. A millisecond's work or less, so
+/// that the end is prompt, and enough that sharing the counter costs nothing.
 const ATTEMPTS_PER_STEP: u64 = 4096;
 
 /// What the threads share.

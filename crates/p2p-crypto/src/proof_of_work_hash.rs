@@ -2,8 +2,9 @@ use blake2::{Blake2b256, Digest};
 
 use crate::{PublicKey, Stamp};
 
-/// BLAKE2b-256 of public key and stamp, as a 256-bit integer in **big-endian** bytes, so that the order of the arrays is the
-/// order of the numbers. The digest itself is read little-endian, hence its bytes stand here in reverse.
+/// BLAKE2b-256 of public key and stamp, as a 256-bit integer in **big-endian** bytes, so that the order of the
+/// arrays is the order of the numbers. The digest itself is read little-endian, hence its bytes stand here in
+/// reverse.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ProofOfWorkHash([u8; 32]);
 

@@ -8,7 +8,8 @@ use crate::{Nonce, PublicKey};
 
 /// A proof-of-work stamp: 24 bytes that, hashed behind a public key, give a small number.
 ///
-/// It shows that somebody spent work on that key. Its text form is 48 lower-case hexadecimal digits; either case is read.
+/// It shows that somebody spent work on that key. Its text form is 48 lower-case hexadecimal digits; either case
+/// is read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp([u8; Stamp::SIZE]);
 
@@ -40,8 +41,8 @@ impl Stamp {
 
     /// The difficulty that this stamp reaches for `public_key`, from 0 to 256: `256 - log2(hash + 1)`.
     ///
-    /// The result is rounded to double precision. It is meant for people to read; whether a stamp passes is decided exactly by
-    /// [`Target::accepts`](crate::Target::accepts).
+    /// The result is rounded to double precision. It is meant for people to read; whether a stamp passes is
+    /// decided exactly by [`Target::accepts`](crate::Target::accepts).
     #[must_use]
     pub fn difficulty_reached(&self, public_key: &PublicKey) -> f64 {
         ProofOfWorkHash::new(public_key, self).difficulty()

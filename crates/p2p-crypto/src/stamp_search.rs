@@ -5,9 +5,9 @@ use crate::{PublicKey, Stamp, Target};
 
 /// A search for a stamp that `target` accepts, in steps of any size.
 ///
-/// The candidates are the start, the start + 1, … as big-endian integers modulo 2^192. Which one is found depends on the start
-/// alone, not on how the attempts are cut into steps. The search knows no clock, thread or randomness;
-/// [`search_in_parallel`](crate::search_in_parallel) drives one on every core.
+/// The candidates are the start, the start + 1, … as big-endian integers modulo 2^192. Which one is found depends
+/// on the start alone, not on how the attempts are cut into steps. The search knows no clock, thread or
+/// randomness; [`search_in_parallel`](crate::search_in_parallel) drives one on every core.
 ///
 /// ```
 /// use p2p_crypto::{Difficulty, PublicKey, Stamp, StampSearch};
@@ -113,8 +113,8 @@ fn most_significant_word(digest: &Hash) -> u64 {
         .map_or(0, |word| u64::from_le_bytes(*word))
 }
 
-/// How many stamps are hashed together. A multiple of every vector width that `blake2b_simd` has (up to 4), and great enough
-/// that preparing the batch costs little beside hashing it.
+/// How many stamps are hashed together. A multiple of every vector width that `blake2b_simd` has (up to 4), and
+/// great enough that preparing the batch costs little beside hashing it.
 const BATCH: usize = 16;
 
 /// What is hashed: public key and stamp.

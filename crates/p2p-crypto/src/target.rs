@@ -3,7 +3,8 @@ use std::fmt;
 use crate::proof_of_work_hash::ProofOfWorkHash;
 use crate::{Difficulty, PublicKey, Stamp};
 
-/// The greatest proof-of-work hash that passes: a 256-bit integer, computed from a [`Difficulty`] exactly as all other nodes do.
+/// The greatest proof-of-work hash that passes: a 256-bit integer, computed from a [`Difficulty`] exactly as all
+/// other nodes do.
 ///
 /// The greater target is the easier one; targets are ordered as the integers they are.
 ///
