@@ -216,11 +216,11 @@ where
     }
 
     fn stop_writing(&mut self, error: &ConnectionError) {
-        self.discard();
         let status = &self.shared.status;
         status.add_reason(DisconnectionReason::of(error, Direction::Sending));
-        status.set_cause(error.clone());
+        status.set_sending_failure(error.clone());
         status.writing_ended.cancel();
+        self.discard();
     }
 
     fn discard(&mut self) {

@@ -76,12 +76,14 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Moves messages of together at least `bytes` bytes to `batch`, or all that there are.
-    pub(crate) fn take(&self, bytes: usize, batch: &mut VecDeque<QueuedMessage>) {
+    /// Moves messages of together at least `bytes` bytes to `batch`, or all that there are; returns how many bytes
+    /// they have. Requests to be told come along with the message before them.
+    pub(crate) fn take(&self, bytes: usize, batch: &mut VecDeque<QueuedMessage>) -> usize {
         let mut queue = self.lock();
         let mut taken = 0;
-        while taken < bytes
-            && let Some(message) = queue.messages.pop_front()
+        while let Some(message) = queue
+            .messages
+            .pop_front_if(|next| taken < bytes || next.bytes.is_empty())
         {
             taken += message.bytes.len();
             batch.push_back(message);
@@ -90,6 +92,7 @@ impl Outgoing {
             // Give the memory of a burst back.
             queue.messages = VecDeque::new();
         }
+        taken
     }
 
     /// Takes no more messages; those in the queue stay.

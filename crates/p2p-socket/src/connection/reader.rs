@@ -128,11 +128,11 @@ where
         Ok(())
     }
 
-    /// Decodes messages of together about `room` bytes.
+    /// Decodes one message, and more as long as there is room for what the queue adds to them.
     fn decode(&mut self, mut room: usize, incoming: &Incoming<C::Item>) -> Result<(), ConnectionError> {
         let mut batch = Vec::new();
         let result = loop {
-            if room == 0 {
+            if room == 0 && !batch.is_empty() {
                 break Ok(());
             }
             let before = self.stream.len();

@@ -215,7 +215,7 @@ impl<M> Sender<M> {
     }
 
     fn closed_error(&self, _: OutgoingClosed) -> SendError {
-        SendError::Closed(self.handles.shared.status.cause())
+        SendError::Closed(self.handles.shared.status.sending_cause())
     }
 }
 

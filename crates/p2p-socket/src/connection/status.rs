@@ -24,6 +24,8 @@ pub(crate) struct Status {
     /// The transport as the scheduler sees it.
     pub(crate) scheduled: ScheduledHandle,
     cause: OnceLock<ConnectionError>,
+    /// Why sending failed, if it did before the connection ended.
+    sending_failure: OnceLock<ConnectionError>,
     close_request: Mutex<Option<CloseRequest>>,
     outcome: OnceLock<Result<(), CloseError>>,
     reasons: Mutex<Vec<DisconnectionReason>>,
@@ -58,6 +60,7 @@ impl Status {
             writing_ended: CancellationToken::new(),
             scheduled,
             cause: OnceLock::new(),
+            sending_failure: OnceLock::new(),
             close_request: Mutex::new(None),
             outcome: OnceLock::new(),
             reasons: Mutex::new(Vec::new()),
@@ -90,6 +93,16 @@ impl Status {
 
     pub(crate) fn cause(&self) -> ConnectionError {
         self.cause.get().cloned().unwrap_or(ConnectionError::ClosedLocally)
+    }
+
+    /// Sending has failed. What the remote sent before may still be received.
+    pub(crate) fn set_sending_failure(&self, error: ConnectionError) {
+        let _ = self.sending_failure.set(error);
+    }
+
+    /// Why nothing can be sent any more.
+    pub(crate) fn sending_cause(&self) -> ConnectionError {
+        self.sending_failure.get().cloned().unwrap_or_else(|| self.cause())
     }
 
     /// Records how closing went, and ends both directions.

@@ -28,6 +28,8 @@ pub(crate) struct Writer {
     batch: VecDeque<QueuedMessage>,
     /// How much of the first message of `batch` has been sealed.
     sealed_of_first: usize,
+    /// How many bytes of `batch` have not been sealed.
+    unsealed: usize,
     /// Sealed chunks, borrowed while there is something in it.
     buffer: Option<BytesMut>,
     /// How much of `buffer` has been written.
@@ -47,6 +49,7 @@ impl Writer {
             packing,
             batch: VecDeque::new(),
             sealed_of_first: 0,
+            unsealed: 0,
             buffer: None,
             position: 0,
             waiting: VecDeque::new(),
@@ -84,6 +87,8 @@ impl Writer {
     /// Throws away what has not been written.
     pub(crate) fn discard(&mut self) {
         self.batch.clear();
+        self.unsealed = 0;
+        self.sealed_of_first = 0;
         self.waiting.clear();
         self.buffer = None;
     }
@@ -118,7 +123,7 @@ impl Writer {
         let per_chunk = self.sealer.chunk_size().max_plaintext();
         // A whole number of chunks, so that a message that is cut here leaves no chunk half full.
         let budget = (scratch::SIZE / self.sealer.chunk_size().bytes()).max(1) * per_chunk;
-        outgoing.take(budget + self.sealed_of_first, &mut self.batch);
+        self.unsealed += outgoing.take(budget.saturating_sub(self.unsealed), &mut self.batch);
         if self.batch.is_empty() {
             return Ok(());
         }
@@ -137,6 +142,7 @@ impl Writer {
             }
         }
         self.sealed += buffer.len() as u64;
+        self.unsealed -= total;
         if total > 0 {
             self.buffer = Some(buffer);
         } else {
