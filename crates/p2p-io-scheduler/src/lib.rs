@@ -1,1 +1,46 @@
-//! placeholder
+//! Rate-limited I/O for tokio, shared fairly between connections.
+//!
+//! An [`IoScheduler`] holds one download and one upload limit. Every connection that is registered with it becomes a
+//! [`ScheduledIo`], which is itself `AsyncRead + AsyncWrite` and serves any protocol. While the connections together want
+//! more than a limit, each one gets a share by its [`Weight`]; one that wants less than its share gets all it wants, and
+//! the others get what it leaves. Bytes flow continuously: there are no whole-second ticks and no burst at the start.
+//! Without a limit a registered connection costs a few counters.
+//!
+//! ```
+//! use p2p_io_scheduler::{IoScheduler, Limits};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let scheduler = IoScheduler::new(Limits { upload: Some("1.5MB/s".parse()?), ..Limits::default() });
+//!
+//! let (near, mut far) = tokio::io::duplex(1024);
+//! let mut connection = scheduler.register(near)?;
+//! connection.write_all(b"sixteen bytes...").await?;
+//!
+//! let mut received = [0; 16];
+//! far.read_exact(&mut received).await?;
+//! assert_eq!(&received, b"sixteen bytes...");
+//! assert_eq!(connection.stat().total_sent, 16);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Must run inside a tokio runtime with its timer enabled. There are no cargo features.
+
+mod budget;
+mod closing;
+mod connection;
+mod fair_queue;
+mod handle;
+mod pacer;
+mod rate;
+mod scheduler;
+mod stat;
+
+pub use closing::{ClosingReason, Direction, SchedulerClosed};
+pub use connection::ScheduledIo;
+pub use handle::{RegisterOptions, ScheduledHandle, ScheduledId, Weight};
+pub use rate::{BytesPerSecond, Limits, ParseBytesPerSecondError};
+pub use scheduler::IoScheduler;
+pub use stat::Stat;
