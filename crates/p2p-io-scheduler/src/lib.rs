@@ -1,77 +1,46 @@
-//! placeholder
-#![allow(missing_docs)]
-use std::{
-    io,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll, ready},
-};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-#[derive(Clone, Debug, Default)]
-pub struct IoScheduler;
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
-#[error("closed")]
-pub struct SchedulerClosed;
-impl IoScheduler {
-    pub fn register<T>(&self, io: T) -> Result<ScheduledIo<T>, SchedulerClosed> {
-        Ok(ScheduledIo {
-            io,
-            handle: ScheduledHandle::default(),
-        })
-    }
-}
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Stat {
-    pub total_sent: u64,
-    pub total_received: u64,
-    pub current_inflow: u64,
-    pub current_outflow: u64,
-}
-#[derive(Clone, Debug, Default)]
-pub struct ScheduledHandle(Arc<(AtomicU64, AtomicU64)>);
-impl ScheduledHandle {
-    pub fn stat(&self) -> Stat {
-        Stat {
-            total_sent: self.0.0.load(Ordering::Relaxed),
-            total_received: self.0.1.load(Ordering::Relaxed),
-            ..Stat::default()
-        }
-    }
-}
-#[derive(Debug)]
-pub struct ScheduledIo<T> {
-    io: T,
-    handle: ScheduledHandle,
-}
-impl<T> ScheduledIo<T> {
-    pub fn handle(&self) -> ScheduledHandle {
-        self.handle.clone()
-    }
-}
-impl<T: AsyncRead + Unpin> AsyncRead for ScheduledIo<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-        self.handle
-            .0
-            .1
-            .fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
-        Poll::Ready(Ok(()))
-    }
-}
-impl<T: AsyncWrite + Unpin> AsyncWrite for ScheduledIo<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let n = ready!(Pin::new(&mut self.io).poll_write(cx, buf))?;
-        self.handle.0.0.fetch_add(n as u64, Ordering::Relaxed);
-        Poll::Ready(Ok(n))
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
+//! Rate-limited I/O for tokio, shared fairly between connections.
+//!
+//! An [`IoScheduler`] holds one download and one upload limit. Every connection that is registered with it becomes a
+//! [`ScheduledIo`], which is itself `AsyncRead + AsyncWrite` and serves any protocol. While the connections together want
+//! more than a limit, each one gets a share by its [`Weight`]; one that wants less than its share gets all it wants, and
+//! the others get what it leaves. Bytes flow continuously: there are no whole-second ticks and no burst at the start.
+//! Without a limit a registered connection costs a few counters.
+//!
+//! ```
+//! use p2p_io_scheduler::{IoScheduler, Limits};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let scheduler = IoScheduler::new(Limits { upload: Some("1.5MB/s".parse()?), ..Limits::default() });
+//!
+//! let (near, mut far) = tokio::io::duplex(1024);
+//! let mut connection = scheduler.register(near)?;
+//! connection.write_all(b"sixteen bytes...").await?;
+//!
+//! let mut received = [0; 16];
+//! far.read_exact(&mut received).await?;
+//! assert_eq!(&received, b"sixteen bytes...");
+//! assert_eq!(connection.stat().total_sent, 16);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Must run inside a tokio runtime with its timer enabled. There are no cargo features.
+
+mod budget;
+mod closing;
+mod connection;
+mod fair_queue;
+mod handle;
+mod pacer;
+mod rate;
+mod scheduler;
+mod stat;
+
+pub use closing::{ClosingReason, Direction, SchedulerClosed};
+pub use connection::ScheduledIo;
+pub use handle::{RegisterOptions, ScheduledHandle, ScheduledId, Weight};
+pub use rate::{BytesPerSecond, Limits, ParseBytesPerSecondError};
+pub use scheduler::IoScheduler;
+pub use stat::Stat;

@@ -62,7 +62,7 @@ impl ConnectionError {
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<SchedulerClosed>())
         {
-            Some(closed) => Self::SchedulerClosed(closed.clone()),
+            Some(closed) => Self::SchedulerClosed(*closed),
             None => Self::Io(Arc::new(error)),
         }
     }

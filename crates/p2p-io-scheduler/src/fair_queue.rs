@@ -1,0 +1,278 @@
+//! Who gets the bytes: start-time fair queueing over the connections that wait now.
+//!
+//! Every flow (one direction of one connection) has a *tag*: the bytes it was dealt divided by its weight, as a point on a common
+//! scale, the virtual time. Each tick deals the available credit out, always to the waiting flow with the smallest tag, at most one share
+//! at a time, and moves that flow's tag on. Flows that always want more thus advance side by side: weighted fairness. A flow
+//! that was away starts again at the virtual time and not before it: what it left was given to the others, and it saves up nothing. As
+//! it is behind everyone who waits, it is served before them, so a flow that wants less than its share gets it at once: max-min fairness.
+//!
+//! Invariants:
+//! - **Constant cost.** All waiting tags lie within one share of the virtual time, so they sort into a ring of [`BUCKETS`]
+//!   first-in-first-out lists with a bitmap. Every operation is a few list links, whatever the number of flows; nothing is allocated per
+//!   grant.
+//! - **Conservation.** Credit is taken when bytes are dealt. What the socket does not use, what a removed flow held and what nobody
+//!   fetched within [`FETCH_TIME`] goes back to the credit and off the tag.
+//! - **Nobody is held up.** A flow whose socket isn't ready is not in the queue.
+//! - **No starvation.** A flow goes to the front only when the virtual time has passed its tag, and that moves on only
+//!   when a flow that stood in a bucket is served.
+//!
+//! It knows no clock, task or socket: time is an argument, and what wakes a flow is its type parameter.
+
+use std::time::Duration;
+
+use slab::Slab;
+
+use crate::handle::Weight;
+use crate::pacer::{MAX_SHARE_BYTES, Pacer};
+use crate::rate::BytesPerSecond;
+
+mod lists;
+
+use lists::{BUCKETS, Link, Lists, Place, Tag, tag_distance};
+
+/// Names a flow within its queue.
+pub(crate) type FlowKey = usize;
+
+/// How long dealt bytes stay reserved for a flow that does not come for them (its operation was cancelled, or the machine is busy).
+const FETCH_TIME: Duration = Duration::from_millis(20);
+
+/// A flow that used up its bytes and waits again within this time wants more than it got, so it is dealt twice as much the next time.
+const GREEDY_TIME: Duration = Duration::from_millis(2);
+
+/// The most that a flow is dealt in one tick, so that one tick's burst stays bounded.
+const MAX_APPETITE_BYTES: u64 = 1 << 20;
+
+/// What a flow is told that wants to transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acquired {
+    /// It may transfer this many bytes now, and returns what it does not use with [`FairQueue::give_back`].
+    Granted(u64),
+    /// It will be woken. `first` if it is served before all others.
+    Queued { first: bool },
+}
+
+#[derive(Debug)]
+struct Flow<W> {
+    weight: Weight,
+    /// The virtual time at which this flow's next byte is due.
+    tag: Tag,
+    link: Link,
+    /// Dealt and not yet fetched.
+    dealt: u64,
+    dealt_at: Duration,
+    /// How many bytes it is taken to want in one tick: small for those who send small messages now and then, so that no credit lies with
+    /// them; growing for those who come back at once.
+    appetite: u64,
+    waker: Option<W>,
+}
+
+/// One direction's flows and its pace.
+#[derive(Debug)]
+pub(crate) struct FairQueue<W> {
+    pacer: Option<Pacer>,
+    flows: Slab<Flow<W>>,
+    lists: Lists,
+    virtual_time: Tag,
+    /// The flows served in the present tick; kept to spare allocations.
+    served: Vec<FlowKey>,
+}
+
+impl<W> FairQueue<W> {
+    pub(crate) fn new(rate: Option<BytesPerSecond>, now: Duration) -> Self {
+        Self {
+            pacer: rate.map(|rate| Pacer::new(rate, now)),
+            flows: Slab::new(),
+            lists: Lists::default(),
+            virtual_time: 0,
+            served: Vec::new(),
+        }
+    }
+
+    /// Asks for up to `wanted > 0` bytes for a flow; `waker` is kept if it has to wait.
+    pub(crate) fn acquire(&mut self, key: FlowKey, wanted: u64, now: Duration, waker: impl FnOnce() -> W) -> Acquired {
+        self.expire(now);
+        let Some(pacer) = &mut self.pacer else {
+            return Acquired::Granted(wanted);
+        };
+        let flow = &mut self.flows[key];
+
+        if flow.link.place == Place::Dealt {
+            let granted = flow.dealt.min(wanted);
+            flow.dealt -= granted;
+            if flow.dealt == 0 {
+                self.lists.remove(&mut self.flows, key);
+            }
+            return Acquired::Granted(granted);
+        }
+        if flow.link.place == Place::Nowhere {
+            let nobody_waits = !self.lists.someone_waits();
+            pacer.update(now, !nobody_waits);
+            let share = wanted.min(pacer.share());
+            if nobody_waits && pacer.available() >= share {
+                pacer.take(share);
+                flow.tag = flow.tag.max(self.virtual_time);
+                self.virtual_time = flow.tag;
+                flow.tag += tag_distance(share, flow.weight);
+                flow.dealt_at = now;
+                return Acquired::Granted(share);
+            }
+            flow.appetite = if now.saturating_sub(flow.dealt_at) <= GREEDY_TIME && flow.appetite > 0 {
+                flow.appetite.saturating_mul(2).min(MAX_APPETITE_BYTES)
+            } else {
+                share
+            };
+            let is_behind = flow.tag < self.virtual_time;
+            flow.tag = flow.tag.max(self.virtual_time);
+            let place = if is_behind {
+                Place::Behind
+            } else {
+                Place::of_tag(flow.tag)
+            };
+            self.lists.push(&mut self.flows, key, place);
+        }
+        self.flows[key].waker = Some(waker());
+        Acquired::Queued {
+            first: self.flows[key].link.place == Place::Behind,
+        }
+    }
+
+    /// Returns bytes that were granted and not used. `is_ready` tells whether the flow's socket could go on; if not, the rest of what it
+    /// was dealt is returned as well.
+    pub(crate) fn give_back(&mut self, key: FlowKey, unused: u64, is_ready: bool) {
+        let flow = &mut self.flows[key];
+        let mut returned = unused;
+        if !is_ready {
+            if flow.link.place == Place::Dealt {
+                returned += std::mem::take(&mut flow.dealt);
+                self.lists.remove(&mut self.flows, key);
+            }
+            self.flows[key].appetite = 0;
+        }
+        self.refund(key, returned);
+    }
+
+    /// Deals out what is available at `now` and hands the wakers of those who got some to `woken`. Returns when to call it
+    /// again, or `None` if nobody waits.
+    pub(crate) fn tick(&mut self, now: Duration, woken: &mut Vec<W>) -> Option<Duration> {
+        self.expire(now);
+        self.pacer.as_mut()?.update(now, self.lists.someone_waits());
+        let next = loop {
+            let Some(key) = self.lists.first(self.virtual_time) else {
+                break None;
+            };
+            let (Some(pacer), flow) = (&mut self.pacer, &mut self.flows[key]) else {
+                break None;
+            };
+            let share = pacer.share().min(flow.appetite - flow.dealt);
+            if pacer.available() < share {
+                break Some(pacer.time_of(share));
+            }
+            pacer.take(share);
+            if flow.dealt == 0 {
+                self.served.push(key);
+            }
+            flow.dealt += share;
+            flow.dealt_at = now;
+            self.virtual_time = self.virtual_time.max(flow.tag);
+            flow.tag = flow.tag.max(self.virtual_time) + tag_distance(share, flow.weight);
+            let place = if flow.dealt < flow.appetite {
+                Place::of_tag(flow.tag)
+            } else {
+                Place::Nowhere
+            };
+            self.lists.remove(&mut self.flows, key);
+            if place != Place::Nowhere {
+                self.lists.push(&mut self.flows, key, place);
+            }
+        };
+        let mut still_waits = next;
+        for key in std::mem::take(&mut self.served).drain(..) {
+            if self.flows[key].link.place != Place::Nowhere {
+                self.lists.remove(&mut self.flows, key);
+            }
+            self.lists.push(&mut self.flows, key, Place::Dealt);
+            woken.extend(self.flows[key].waker.take());
+        }
+        if !self.lists.someone_waits() {
+            still_waits = None;
+        }
+        still_waits
+    }
+
+    /// Takes back what nobody came for.
+    fn expire(&mut self, now: Duration) {
+        while let Some(key) = self.lists.oldest_dealt() {
+            let flow = &mut self.flows[key];
+            if now.saturating_sub(flow.dealt_at) < FETCH_TIME {
+                break;
+            }
+            let unused = std::mem::take(&mut flow.dealt);
+            self.lists.remove(&mut self.flows, key);
+            self.refund(key, unused);
+        }
+    }
+
+    fn refund(&mut self, key: FlowKey, unused: u64) {
+        let flow = &mut self.flows[key];
+        flow.tag = flow.tag.saturating_sub(tag_distance(unused, flow.weight));
+        if let Some(pacer) = &mut self.pacer {
+            pacer.refund(unused);
+        }
+    }
+
+    /// Changes the rate and wakes everyone who waits if there is no limit any more.
+    pub(crate) fn set_rate(&mut self, rate: Option<BytesPerSecond>, now: Duration, woken: &mut Vec<W>) {
+        match (&mut self.pacer, rate) {
+            (Some(pacer), Some(rate)) => pacer.set_rate(rate, now),
+            (pacer, rate) => *pacer = rate.map(|rate| Pacer::new(rate, now)),
+        }
+        if rate.is_none() {
+            self.lists = Lists::default();
+            for (_, flow) in &mut self.flows {
+                flow.link = Link::default();
+                flow.dealt = 0;
+                woken.extend(flow.waker.take());
+            }
+        }
+    }
+
+    pub(crate) fn insert(&mut self, weight: Weight) -> FlowKey {
+        self.flows.insert(Flow {
+            weight,
+            tag: 0,
+            link: Link::default(),
+            dealt: 0,
+            dealt_at: Duration::ZERO,
+            appetite: 0,
+            waker: None,
+        })
+    }
+
+    pub(crate) fn set_weight(&mut self, key: FlowKey, weight: Weight) {
+        self.flows[key].weight = weight;
+    }
+
+    /// Removes a flow with all it holds.
+    pub(crate) fn remove(&mut self, key: FlowKey) {
+        if self.flows[key].link.place != Place::Nowhere {
+            self.lists.remove(&mut self.flows, key);
+        }
+        let dealt = self.flows[key].dealt;
+        self.refund(key, dealt);
+        self.flows.remove(key);
+    }
+
+    /// Wakes everyone who waits, for them to look again.
+    pub(crate) fn wake_all(&mut self, woken: &mut Vec<W>) {
+        woken.extend(self.flows.iter_mut().filter_map(|(_, flow)| flow.waker.take()));
+    }
+
+    pub(crate) fn someone_waits(&self) -> bool {
+        self.lists.someone_waits()
+    }
+}
+
+const _: () = assert!(
+    MAX_SHARE_BYTES.div_ceil(lists::BUCKET_BYTES) < BUCKETS as u64,
+    "one share ahead of the virtual time fits into the ring"
+);

@@ -1,0 +1,141 @@
+//! The lists that a flow can be in: doubly linked through the flows themselves, so moving one takes constant time and no memory.
+
+use slab::Slab;
+
+use super::{Flow, FlowKey};
+use crate::handle::Weight;
+
+/// A point in virtual time: bytes per unit of weight, times 2^32 so that the greatest weight still counts single bytes.
+pub(super) type Tag = u128;
+
+const TAG_FRACTION_BITS: u32 = 32;
+
+/// How far `bytes` move the tag of a flow of this weight.
+pub(super) fn tag_distance(bytes: u64, weight: Weight) -> Tag {
+    (Tag::from(bytes) << TAG_FRACTION_BITS) / Tag::from(weight.get())
+}
+
+/// The ring has one bit per bucket in a `u64`.
+pub(super) const BUCKETS: usize = 64;
+
+/// The width of a bucket. Within one, the order is first in, first out.
+pub(super) const BUCKET_BYTES: u64 = 256;
+
+const BEHIND: usize = BUCKETS;
+const DEALT: usize = BUCKETS + 1;
+
+/// Where a flow is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It neither waits nor has bytes to fetch.
+    #[default]
+    Nowhere,
+    /// It waits with its tag in this bucket.
+    Bucket(u8),
+    /// It waits and was behind the virtual time when it came, so it is before all buckets.
+    Behind,
+    /// It has bytes to fetch.
+    Dealt,
+}
+
+impl Place {
+    pub(super) fn of_tag(tag: Tag) -> Self {
+        Self::Bucket(((tag >> TAG_FRACTION_BITS) / Tag::from(BUCKET_BYTES) % BUCKETS as Tag) as u8)
+    }
+
+    fn list(self) -> Option<usize> {
+        match self {
+            Self::Nowhere => None,
+            Self::Bucket(bucket) => Some(usize::from(bucket)),
+            Self::Behind => Some(BEHIND),
+            Self::Dealt => Some(DEALT),
+        }
+    }
+}
+
+/// A flow's place, and its neighbours there.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    pub(super) place: Place,
+    previous: Option<FlowKey>,
+    next: Option<FlowKey>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Ends {
+    first: Option<FlowKey>,
+    last: Option<FlowKey>,
+}
+
+#[derive(Debug)]
+pub(super) struct Lists {
+    ends: [Ends; BUCKETS + 2],
+    /// Which buckets hold a flow.
+    occupied: u64,
+}
+
+impl Default for Lists {
+    fn default() -> Self {
+        Self {
+            ends: [Ends::default(); BUCKETS + 2],
+            occupied: 0,
+        }
+    }
+}
+
+impl Lists {
+    /// The waiting flow that is to be served first.
+    pub(super) fn first(&self, virtual_time: Tag) -> Option<FlowKey> {
+        self.ends[BEHIND].first.or_else(|| {
+            let Place::Bucket(start) = Place::of_tag(virtual_time) else {
+                return None;
+            };
+            let distance = self.occupied.rotate_right(u32::from(start)).trailing_zeros() as usize;
+            self.ends[(usize::from(start) + distance) % BUCKETS].first
+        })
+    }
+
+    pub(super) fn someone_waits(&self) -> bool {
+        self.occupied != 0 || self.ends[BEHIND].first.is_some()
+    }
+
+    /// The flow that has had bytes to fetch for the longest time.
+    pub(super) fn oldest_dealt(&self) -> Option<FlowKey> {
+        self.ends[DEALT].first
+    }
+
+    /// Puts a flow that is nowhere at the end of a list.
+    pub(super) fn push<W>(&mut self, flows: &mut Slab<Flow<W>>, key: FlowKey, place: Place) {
+        let Some(list) = place.list() else { return };
+        let last = self.ends[list].last.replace(key);
+        flows[key].link = Link {
+            place,
+            previous: last,
+            next: None,
+        };
+        match last {
+            Some(last) => flows[last].link.next = Some(key),
+            None => self.ends[list].first = Some(key),
+        }
+        if list < BUCKETS {
+            self.occupied |= 1 << list;
+        }
+    }
+
+    /// Takes a flow out of the list that it is in.
+    pub(super) fn remove<W>(&mut self, flows: &mut Slab<Flow<W>>, key: FlowKey) {
+        let Link { place, previous, next } = std::mem::take(&mut flows[key].link);
+        let Some(list) = place.list() else { return };
+        match previous {
+            Some(previous) => flows[previous].link.next = next,
+            None => self.ends[list].first = next,
+        }
+        match next {
+            Some(next) => flows[next].link.previous = previous,
+            None => self.ends[list].last = previous,
+        }
+        if list < BUCKETS && self.ends[list].first.is_none() {
+            self.occupied &= !(1 << list);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The scheduler: limits, registration, the end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::budget::Budget;
+use crate::closing::{ClosingReason, Direction, SchedulerClosed};
+use crate::connection::ScheduledIo;
+use crate::handle::{Connection, RegisterOptions, ScheduledHandle};
+use crate::rate::Limits;
+use crate::stat::{Meters, Stat};
+
+/// Regulates the reads and writes of its connections against one download and one upload limit (Octez:
+/// `P2p_io_scheduler.t`).
+///
+/// Clones are the same scheduler. The default one has no limits.
+///
+/// ```
+/// use p2p_io_scheduler::{IoScheduler, Limits, RegisterOptions, Weight};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let scheduler = IoScheduler::default();
+/// scheduler.set_limits(Limits { download: Some("20MB/s".parse()?), upload: Some("5MB/s".parse()?) });
+///
+/// let (near, _far) = tokio::io::duplex(1024);
+/// let weight = Weight::new(5).ok_or("a weight is positive")?;
+/// let connection = scheduler.register_with(near, RegisterOptions { weight, ..RegisterOptions::default() })?;
+/// assert_eq!(scheduler.connections().len(), 1);
+///
+/// drop(connection);
+/// assert_eq!(scheduler.connections().len(), 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct IoScheduler {
+    shared: Arc<Shared>,
+}
+
+/// What a scheduler and its connections share.
+pub(crate) struct Shared {
+    epoch: Instant,
+    download: Arc<Budget>,
+    upload: Arc<Budget>,
+    meters: Meters,
+    registry: Mutex<Registry>,
+    /// Notified when the last connection has gone.
+    emptied: Notify,
+    /// Whether reads and writes fail.
+    closed: AtomicBool,
+}
+
+struct Registry {
+    limits: Limits,
+    connections: BTreeMap<u64, Arc<Connection>>,
+    next_id: u64,
+    is_open: bool,
+}
+
+impl IoScheduler {
+    /// A scheduler with these limits. The limits, counters and averages live by tokio's clock.
+    pub fn new(limits: Limits) -> Self {
+        let epoch = Instant::now();
+        Self {
+            shared: Arc::new(Shared {
+                epoch,
+                download: Arc::new(Budget::new(limits.download, epoch)),
+                upload: Arc::new(Budget::new(limits.upload, epoch)),
+                meters: Meters::default(),
+                registry: Mutex::new(Registry {
+                    limits,
+                    connections: BTreeMap::new(),
+                    next_id: 0,
+                    is_open: true,
+                }),
+                emptied: Notify::new(),
+                closed: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// Makes a stream a connection of this scheduler, with weight 1.
+    ///
+    /// # Errors
+    /// [`SchedulerClosed`] after [`IoScheduler::shutdown`] was called.
+    pub fn register<T: AsyncRead + AsyncWrite + Unpin>(&self, io: T) -> Result<ScheduledIo<T>, SchedulerClosed> {
+        self.register_with(io, RegisterOptions::default())
+    }
+
+    /// Makes a stream a connection of this scheduler.
+    ///
+    /// # Errors
+    /// [`SchedulerClosed`] after [`IoScheduler::shutdown`] was called.
+    pub fn register_with<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        io: T,
+        options: RegisterOptions,
+    ) -> Result<ScheduledIo<T>, SchedulerClosed> {
+        let mut registry = self.shared.registry();
+        if !registry.is_open {
+            return Err(SchedulerClosed);
+        }
+        let id = registry.next_id;
+        registry.next_id += 1;
+        let connection = Arc::new(Connection::new(id, Arc::clone(&self.shared), options));
+        registry.connections.insert(id, Arc::clone(&connection));
+        Ok(ScheduledIo::new(io, connection))
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> Limits {
+        self.shared.registry().limits
+    }
+
+    /// Changes the limits at once, also for those who are waiting now.
+    pub fn set_limits(&self, limits: Limits) {
+        let mut registry = self.shared.registry();
+        registry.limits = limits;
+        self.shared.download.set_rate(limits.download);
+        self.shared.upload.set_rate(limits.upload);
+    }
+
+    /// Bytes and flows of all connections together, also those that are gone.
+    pub fn global_stat(&self) -> Stat {
+        self.shared.meters.stat(self.shared.now())
+    }
+
+    /// The connections that are open now, in the order of their registration.
+    pub fn connections(&self) -> Vec<ScheduledHandle> {
+        self.shared
+            .registry()
+            .connections
+            .values()
+            .cloned()
+            .map(ScheduledHandle::new)
+            .collect()
+    }
+
+    /// Ends the scheduler: nothing can be registered from now on; open connections have until `deadline` to finish and be
+    /// dropped; then whatever is still open is given the reason [`ClosingReason::SchedulerShutDown`], and its reads and writes fail
+    /// with [`SchedulerClosed`], also those that are waiting. Returns as soon as no connection is open, or at the deadline.
+    ///
+    /// Calling it again is harmless; a shorter deadline wins.
+    ///
+    /// # Cancel safety
+    /// If it is cancelled, registration stays closed and the connections stay open. Call it again to go on.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with a timer, unless no connection is open.
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.shared.registry().is_open = false;
+        if !deadline.is_zero() {
+            // Not to be there in time is what the deadline is for.
+            let _ = tokio::time::timeout(deadline, self.shared.emptied()).await;
+        }
+        self.shared.close();
+    }
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
+    pub(crate) fn budget(&self, direction: Direction) -> &Arc<Budget> {
+        match direction {
+            Direction::Receiving => &self.download,
+            Direction::Sending => &self.upload,
+        }
+    }
+
+    /// Drops a connection from the list.
+    pub(crate) fn forget(&self, id: u64) {
+        let mut registry = self.registry();
+        registry.connections.remove(&id);
+        if registry.connections.is_empty() {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.registry().connections.is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Relaxed);
+        let connections: Vec<_> = self.registry().connections.values().cloned().collect();
+        for connection in connections {
+            connection.add_closing_reason(ClosingReason::SchedulerShutDown);
+            connection.wake();
+        }
+        self.download.wake_all();
+        self.upload.wake_all();
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.download.close();
+        self.upload.close();
+    }
+}
+
+impl Default for IoScheduler {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl fmt::Debug for IoScheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let registry = self.shared.registry();
+        f.debug_struct("IoScheduler")
+            .field("limits", &registry.limits)
+            .field("connections", &registry.connections.len())
+            .field("is_open", &registry.is_open)
+            .finish_non_exhaustive()
+    }
+}
