@@ -25,6 +25,7 @@ use std::{
 use bytes::BytesMut;
 use futures_core::Stream;
 use futures_sink::Sink;
+pub use p2p_io_scheduler::Direction;
 use p2p_io_scheduler::{ScheduledIo, Stat};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::{
@@ -38,7 +39,7 @@ pub use self::{
     error::{CloseError, ConnectionError, SendError, TryRecvError, TrySendError},
     incoming::Received,
     options::{ConnectionOptions, InvalidOptions, Packing},
-    reason::{Direction, DisconnectionReason},
+    reason::DisconnectionReason,
     receiver::Receiver,
     sender::{EncodedMessage, Sender},
 };

@@ -81,10 +81,14 @@ impl Outgoing {
     pub(crate) fn take(&self, bytes: usize, batch: &mut VecDeque<QueuedMessage>) -> usize {
         let mut queue = self.lock();
         let mut taken = 0;
-        while let Some(message) = queue
+        while queue
             .messages
-            .pop_front_if(|next| taken < bytes || next.bytes.is_empty())
+            .front()
+            .is_some_and(|next| taken < bytes || next.bytes.is_empty())
         {
+            let Some(message) = queue.messages.pop_front() else {
+                break;
+            };
             taken += message.bytes.len();
             batch.push_back(message);
         }

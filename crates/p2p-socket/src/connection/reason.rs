@@ -1,5 +1,7 @@
 use std::{fmt, sync::Arc};
 
+use p2p_io_scheduler::{ClosingReason, Direction};
+
 use super::ConnectionError;
 use crate::{AcceptError, AuthenticateError, NoCommonProtocol, RejectionMotive};
 
@@ -39,15 +41,6 @@ impl DisconnectionReason {
     pub fn user(text: impl Into<Arc<str>>) -> Self {
         Self::User(text.into())
     }
-}
-
-/// Which way bytes were going.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// From the remote to us.
-    Receiving,
-    /// From us to the remote.
-    Sending,
 }
 
 impl From<&AuthenticateError> for DisconnectionReason {
@@ -109,11 +102,14 @@ impl fmt::Display for DisconnectionReason {
     }
 }
 
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Receiving => "receiving",
-            Self::Sending => "sending",
-        })
+/// What the scheduler keeps of it.
+impl From<&DisconnectionReason> for ClosingReason {
+    fn from(reason: &DisconnectionReason) -> Self {
+        match reason {
+            DisconnectionReason::ConnectionLost(direction) => Self::ConnectionLost { direction: *direction },
+            DisconnectionReason::ClosedByPeer(direction) => Self::ClosedByPeer { direction: *direction },
+            DisconnectionReason::SchedulerShutDown => Self::SchedulerShutDown,
+            other => Self::Other(other.to_string().into()),
+        }
     }
 }

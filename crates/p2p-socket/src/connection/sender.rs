@@ -24,8 +24,10 @@ pub struct Sender<M> {
     handles: Arc<Handles<M>>,
     encode: Arc<EncodeFn<M>>,
     /// What the [`Sink`] is doing.
-    sinking: Option<Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + Sync>>>,
+    sinking: Option<Sinking>,
 }
+
+type Sinking = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + Sync>>;
 
 type EncodeFn<M> = dyn Fn(M) -> Result<Bytes, SendError> + Send + Sync;
 

@@ -118,6 +118,7 @@ impl Status {
     }
 
     pub(crate) fn add_reason(&self, reason: DisconnectionReason) {
+        self.scheduled.add_closing_reason((&reason).into());
         lock(&self.reasons).push(reason);
     }
 

@@ -189,7 +189,12 @@ impl Writer {
     }
 
     fn tell_waiting(&mut self) {
-        while let Some((_, flushed)) = self.waiting.pop_front_if(|(until, _)| *until <= self.written) {
+        let done = self
+            .waiting
+            .iter()
+            .take_while(|(until, _)| *until <= self.written)
+            .count();
+        for (_, flushed) in self.waiting.drain(..done) {
             // Whoever asked may have gone.
             let _ = flushed.send(());
         }
