@@ -52,7 +52,7 @@ impl<D> Control<D> {
         &self.status.cancellation
     }
 
-    /// Adds to the record why the connection ends. The first reason is the cause.
+    /// Adds to the record why the connection ends. The first reason is the cause; of more than 16 the first are kept.
     /// Octez: `P2p_socket.add_closing_reason`.
     pub fn set_closing_reason(&self, reason: DisconnectionReason) {
         self.status.add_reason(reason);

@@ -10,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CloseError, ConnectionError, DisconnectionReason, Drain};
 
+/// How many reasons for closing are kept. The first ones tell, and whoever adds more in a loop shall not fill the memory.
+const MAX_REASONS: usize = 16;
+
 /// What the handles of a connection and its driver tell each other, whatever the messages.
 #[derive(Debug)]
 pub(crate) struct Status {
@@ -119,7 +122,10 @@ impl Status {
 
     pub(crate) fn add_reason(&self, reason: DisconnectionReason) {
         self.scheduled.add_closing_reason((&reason).into());
-        lock(&self.reasons).push(reason);
+        let mut reasons = lock(&self.reasons);
+        if reasons.len() < MAX_REASONS {
+            reasons.push(reason);
+        }
     }
 
     pub(crate) fn reasons(&self) -> Vec<DisconnectionReason> {
