@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::{PublicKey, Stamp, StampSearch, Target};
 
@@ -29,7 +29,7 @@ use crate::{PublicKey, Stamp, StampSearch, Target};
 /// let public_key = PublicKey::from_bytes([7; 32]);
 /// let target = Difficulty::try_from(4.0)?.target();
 /// let stamp = search_in_parallel(&public_key, target, NonZeroUsize::MIN, |progress| {
-///     println!("{} stamps, {:.0} per second", progress.attempts, progress.rate());
+///     println!("{} stamps", progress.attempts);
 ///     ControlFlow::Continue(())
 /// });
 /// assert!(stamp.is_some_and(|stamp| target.accepts(&public_key, &stamp)));
@@ -41,7 +41,6 @@ pub fn search_in_parallel(
     threads: NonZeroUsize,
     mut progress: impl FnMut(&SearchProgress) -> ControlFlow<()>,
 ) -> Option<Stamp> {
-    let started = Instant::now();
     let board = Board::default();
     thread::scope(|scope| {
         let _ended = EndOnDrop(&board);
@@ -62,7 +61,6 @@ pub fn search_in_parallel(
             }
             let so_far = SearchProgress {
                 attempts: board.attempts.load(Ordering::Relaxed),
-                elapsed: started.elapsed(),
             };
             if progress(&so_far).is_break() {
                 return None;
@@ -71,25 +69,12 @@ pub fn search_in_parallel(
     })
 }
 
-/// How far a parallel search has come.
+/// How far a parallel search has come. How long it has taken is for whoever has a clock to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SearchProgress {
     /// How many stamps all threads together have tried.
     pub attempts: u64,
-    /// The time since the search began.
-    pub elapsed: Duration,
-}
-
-impl SearchProgress {
-    /// Stamps tried per second, on average since the search began; 0 if no time has passed.
-    #[must_use]
-    pub fn rate(&self) -> f64 {
-        if self.elapsed.is_zero() {
-            return 0.0;
-        }
-        self.attempts as f64 / self.elapsed.as_secs_f64()
-    }
 }
 
 /// How long the calling thread sleeps between two reports: often enough for a display that moves.
