@@ -1,13 +1,14 @@
 use std::{
     collections::VecDeque,
     io,
+    ops::Range,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::BytesMut;
 use p2p_crypto::NoncesExhausted;
-use p2p_framing::ChunkSealer;
+use p2p_framing::{CHUNK_OVERHEAD, ChunkSealer};
 use tokio::{io::AsyncWrite, sync::oneshot};
 
 use super::{
@@ -166,14 +167,20 @@ impl Writer {
         Ok(())
     }
 
-    /// Which part of each message of the batch to seal now, `budget` bytes at most, and how many bytes that is.
-    fn plan(&self, budget: usize, per_chunk: usize) -> (Vec<std::ops::Range<usize>>, usize) {
+    /// Which part of each message of the batch to seal now, and how many bytes that is: `budget` at most, and with a
+    /// chunk for each message no more of them than fill the buffer.
+    fn plan(&self, budget: usize, per_chunk: usize) -> (Vec<Range<usize>>, usize) {
         let (mut run, mut total, mut start) = (Vec::new(), 0, self.sealed_of_first);
         for message in &self.batch {
             let (left, room) = (message.bytes.len() - start, budget - total);
             let mut size = left.min(room);
-            if size < left && self.packing == Packing::OneMessagePerChunk {
-                size -= size % per_chunk;
+            if self.packing == Packing::OneMessagePerChunk {
+                if total + run.len() * CHUNK_OVERHEAD > budget {
+                    break;
+                }
+                if size < left {
+                    size -= size % per_chunk;
+                }
             }
             if size == 0 && left > 0 {
                 break;
