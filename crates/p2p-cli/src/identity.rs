@@ -6,7 +6,7 @@ use std::{
     num::NonZeroUsize,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    process::ExitCode,
     thread,
     time::Duration,
 };
@@ -18,6 +18,7 @@ use p2p_crypto::{
     search_in_parallel,
 };
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     failure::Failure,
@@ -68,26 +69,24 @@ pub(crate) struct Generate {
 }
 
 impl IdentityCommand {
-    pub(crate) async fn run(self, report: &Report) -> Result<(), Failure> {
+    pub(crate) async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
         match self {
-            Self::Generate(command) => command.run(report).await,
-            Self::Show { file } => {
-                report.event(&Shown::of(&read(&file)?));
-                Ok(())
-            }
-            Self::Check { file, difficulty } => check(&file, difficulty, report),
+            Self::Generate(command) => command.run(report, interrupt).await?,
+            Self::Show { file } => report.event(&Shown::of(&read(&file)?)),
+            Self::Check { file, difficulty } => check(&file, difficulty, report)?,
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Generate {
-    async fn run(self, report: &Report) -> Result<(), Failure> {
+    async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<(), Failure> {
         let Self { difficulty, output } = self;
         // Better now than after a minute of work. Writing looks again.
         if output.symlink_metadata().is_ok() {
             return Err(unwritten(&WriteIdentityError::AlreadyExists { path: output }));
         }
-        let identity = generate(difficulty).await?;
+        let identity = generate(difficulty, interrupt).await?;
         identity.write_new_file(&output).map_err(|error| unwritten(&error))?;
         report.event(&Generated {
             file: output.display().to_string(),
@@ -101,14 +100,14 @@ impl Generate {
 }
 
 /// Makes an identity with all cores, shows the progress on a terminal, and stops when interrupted.
-async fn generate(difficulty: Difficulty) -> Result<Identity, Failure> {
-    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+async fn generate(difficulty: Difficulty, interrupt: &CancellationToken) -> Result<Identity, Failure> {
+    let interrupt = interrupt.clone();
     let search = tokio::task::spawn_blocking(move || {
         let secret_key = SecretKey::generate();
         let progress = progress_bar(difficulty);
         let stamp = search(&secret_key.public_key(), difficulty, |so_far| {
             progress.set_position(so_far.attempts);
-            if INTERRUPTED.load(Ordering::Relaxed) {
+            if interrupt.is_cancelled() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -117,15 +116,7 @@ async fn generate(difficulty: Difficulty) -> Result<Identity, Failure> {
         progress.finish_and_clear();
         stamp.map(|stamp| Identity::new(secret_key, stamp))
     });
-    tokio::pin!(search);
-    let identity = tokio::select! {
-        identity = &mut search => identity,
-        _ = tokio::signal::ctrl_c() => {
-            INTERRUPTED.store(true, Ordering::Relaxed);
-            search.await
-        }
-    };
-    match identity {
+    match search.await {
         Ok(Some(identity)) => Ok(identity),
         Ok(None) => Err(Failure::interrupted("identity")),
         Err(error) => Err(Failure::caused_by("identity", "search_failed", &error)),

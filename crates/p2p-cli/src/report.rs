@@ -68,6 +68,13 @@ impl Report {
         self.write(line);
     }
 
+    /// Writes an event that would only be in the way of a reader, with `--json` alone.
+    pub(crate) fn detail<E: Event>(&self, event: &E) {
+        if self.format == Format::Json {
+            self.event(event);
+        }
+    }
+
     /// Writes an error as a sentence to standard error, and with `--json` as an event to standard output, too.
     pub(crate) fn error(&self, failure: &Failure) {
         if self.format == Format::Json {
@@ -80,18 +87,25 @@ impl Report {
         };
     }
 
-    /// Resolves when standard output can not be written any more, with the exit status for that.
-    pub(crate) async fn output_failed(&self) -> ExitCode {
+    /// Resolves when standard output can not be written any more.
+    pub(crate) async fn output_failed(&self) {
         self.output.failed.cancelled().await;
+    }
+
+    /// The exit status for standard output that could not be written, if that was so.
+    pub(crate) fn output_failure(&self) -> Option<ExitCode> {
+        if !self.output.failed.is_cancelled() {
+            return None;
+        }
         let error = self.output.lock().take();
-        match error {
+        Some(match error {
             // As quiet as any program that is ended by SIGPIPE.
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 let _ = writeln!(io::stderr(), "p2p: can not write to standard output: {error}");
                 ExitCode::FAILURE
             }
             _ => ExitCode::from(Self::EXIT_BROKEN_PIPE),
-        }
+        })
     }
 
     /// What shells report of a program that was ended by SIGPIPE: 128 + 13.
