@@ -12,6 +12,7 @@ mod lines;
 mod listen;
 mod message_text;
 mod peer_options;
+mod replay;
 mod report;
 mod session;
 mod transfer;
@@ -53,6 +54,7 @@ enum Command {
     Send(Box<transfer::Send>),
     /// Show in one process what two peers do with each other.
     Demo,
+    Replay(replay::ReplayCommand),
 }
 
 impl Command {
@@ -64,6 +66,7 @@ impl Command {
             Self::Dial(command) => command.run(report, interrupt).await,
             Self::Send(command) => command.run(report, interrupt).await,
             Self::Demo => demo::run(report).await,
+            Self::Replay(command) => command.run(report, interrupt).await,
         }
     }
 }

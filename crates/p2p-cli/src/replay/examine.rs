@@ -100,7 +100,9 @@ fn examine_planned_messages(record: &Record, role: Role, differences: &mut Diffe
         let name = role_name(role);
         if message.size() > limit {
             let size = message.size();
-            differences.add(format!("{name}: message {index} of {size} bytes is too large to be checked"));
+            differences.add(format!(
+                "{name}: message {index} of {size} bytes is too large to be checked"
+            ));
         } else if !message.is_intact() {
             differences.add(format!("{name}: message {index} has another digest than recorded"));
         }
@@ -271,6 +273,8 @@ fn examine_messages(mine: &Examined<'_>, theirs: &Examined<'_>, differences: &mu
     }
     let (largest, maximum) = (mine.opened.largest_chunk, mine.side.chunk_size.bytes());
     if largest > maximum {
-        differences.add(format!("{name}: a message chunk takes {largest} bytes, recorded at most {maximum}"));
+        differences.add(format!(
+            "{name}: a message chunk takes {largest} bytes, recorded at most {maximum}"
+        ));
     }
 }

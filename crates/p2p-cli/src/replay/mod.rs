@@ -109,7 +109,11 @@ impl Replayed {
             file,
             name: Some(record.name),
             note: Some(record.note),
-            result: if differences.is_empty() { Outcome::Equal } else { Outcome::Differs },
+            result: if differences.is_empty() {
+                Outcome::Equal
+            } else {
+                Outcome::Differs
+            },
             differences,
         }
     }
@@ -151,7 +155,13 @@ impl fmt::Display for Replayed {
 /// A text from a file, without anything that would move the cursor.
 fn printable(text: &str) -> String {
     text.chars()
-        .map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char })
+        .map(|char| {
+            if char.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                char
+            }
+        })
         .collect()
 }
 

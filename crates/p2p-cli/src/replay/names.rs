@@ -27,9 +27,17 @@ const MOTIVES: [(&str, RejectionMotive); 6] = [
 /// A motive by its name, or `unknown:` and its code.
 pub(super) fn motive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RejectionMotive, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let named = MOTIVES.iter().find(|(name, _)| *name == text).map(|(_, motive)| *motive);
+    let named = MOTIVES
+        .iter()
+        .find(|(name, _)| *name == text)
+        .map(|(_, motive)| *motive);
     named
-        .or_else(|| text.strip_prefix("unknown:")?.parse().ok().map(RejectionMotive::from_code))
+        .or_else(|| {
+            text.strip_prefix("unknown:")?
+                .parse()
+                .ok()
+                .map(RejectionMotive::from_code)
+        })
         .ok_or_else(|| D::Error::custom(format!("{text:?} is no motive")))
 }
 

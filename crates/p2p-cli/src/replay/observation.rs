@@ -125,9 +125,8 @@ impl fmt::Display for PointsText<'_> {
 
 /// Compares what was seen with what the record says, and tells the first difference.
 pub(super) fn compare(differences: &mut Differences, who: &str, seen: &[Observation], recorded: &[Observation]) {
-    let text = |observation: Option<&Observation>| {
-        observation.map_or_else(|| "nothing more".to_owned(), ToString::to_string)
-    };
+    let text =
+        |observation: Option<&Observation>| observation.map_or_else(|| "nothing more".to_owned(), ToString::to_string);
     let different = (0..seen.len().max(recorded.len())).find(|&index| seen.get(index) != recorded.get(index));
     if let Some(index) = different {
         let (seen, recorded) = (text(seen.get(index)), text(recorded.get(index)));

@@ -71,7 +71,9 @@ pub(super) async fn perform(record: &Record, role: Role, delivery: Delivery, dif
     let heard = remote.heard();
     if let Some(offset) = first_difference(&heard, sent) {
         let frame = frame_at(sent, offset);
-        differences.add(format!("{name}: we send other bytes than recorded from offset {offset} on, {frame}"));
+        differences.add(format!(
+            "{name}: we send other bytes than recorded from offset {offset} on, {frame}"
+        ));
     }
     observation::compare(differences, &format!("{name}, played by us"), &seen, &side.outcome);
 }
@@ -97,7 +99,8 @@ impl Performance<'_> {
         let remote = self.remote.clone();
         match authenticate_with_nonce(remote, role, REMOTE, &config, self.side.metadata, message_nonce).await {
             Ok(authenticated) => {
-                self.seen.push(Observation::Authenticated(of_info(authenticated.info())));
+                self.seen
+                    .push(Observation::Authenticated(of_info(authenticated.info())));
                 match &self.side.plan {
                     Plan::Accept => self.accept(authenticated).await,
                     Plan::Nack { nack } => self.nack(authenticated, nack).await,
@@ -161,12 +164,14 @@ impl Performance<'_> {
         for (index, message) in self.side.sends.iter().enumerate() {
             if message.size() > self.sent {
                 let size = message.size();
-                self.differences
-                    .push(format!("message {index} of {size} bytes is larger than all that was sent"));
+                self.differences.push(format!(
+                    "message {index} of {size} bytes is larger than all that was sent"
+                ));
                 return;
             }
             if let Err(error) = connection.send(message.contents()).await {
-                self.differences.push(format!("message {index} can not be sent: {error}"));
+                self.differences
+                    .push(format!("message {index} can not be sent: {error}"));
                 return;
             }
         }
@@ -188,8 +193,9 @@ impl Performance<'_> {
                 .next()
                 .is_some_and(|sent| sent.size() == size && sent.contents() == received.message);
             if !as_sent {
-                self.differences
-                    .push(format!("message {index} is received with other contents than it was sent with"));
+                self.differences.push(format!(
+                    "message {index} is received with other contents than it was sent with"
+                ));
             }
             self.seen.push(Observation::Received {
                 size,

@@ -9,11 +9,7 @@ use p2p_socket::{ChainName, NetworkVersion, NodeMetadata, RejectionMotive};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::value::RawValue;
 
-use super::{
-    names,
-    observation::Observation,
-    recorded_message::RecordedMessage,
-};
+use super::{names, observation::Observation, recorded_message::RecordedMessage};
 
 /// One recorded session. Parsing it checks every field, so that whatever is wrong is told with its line.
 #[derive(Deserialize)]

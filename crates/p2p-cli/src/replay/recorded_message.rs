@@ -69,7 +69,9 @@ impl<'de> Deserialize<'de> for RecordedMessage {
             (Some(Hex(bytes)), None) if bytes.len() == size => Source::Hex(bytes),
             (Some(Hex(bytes)), None) => {
                 let length = bytes.len();
-                return Err(D::Error::custom(format!("a message of {length} bytes instead of {size}")));
+                return Err(D::Error::custom(format!(
+                    "a message of {length} bytes instead of {size}"
+                )));
             }
             (None, Some(index)) => Source::Pattern(index),
             _ => return Err(D::Error::custom("a message is either `hex` or `pattern`")),
@@ -98,7 +100,12 @@ mod tests {
         };
         assert!(parse(r#", "hex": "07""#).unwrap().is_intact());
         assert!(!parse(r#", "hex": "08""#).unwrap().is_intact());
-        for wrong in ["", r#", "hex": """#, r#", "hex": "0708""#, r#", "hex": "07", "pattern": 0"#] {
+        for wrong in [
+            "",
+            r#", "hex": """#,
+            r#", "hex": "0708""#,
+            r#", "hex": "07", "pattern": 0"#,
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
