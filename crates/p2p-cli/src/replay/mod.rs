@@ -11,7 +11,10 @@ mod recorded_message;
 mod recorded_remote;
 mod session_files;
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use p2p_crypto::Role;
@@ -129,21 +132,30 @@ impl Replayed {
     }
 }
 
+impl Replayed {
+    /// The name of the session, and its file unless that is called the same.
+    fn title(&self) -> String {
+        let stem = Path::new(&self.file).file_stem().unwrap_or_default();
+        match &self.name {
+            Some(name) if stem == name.as_str() => name.clone(),
+            Some(name) if !name.is_empty() => format!("{name} ({})", self.file),
+            _ => self.file.clone(),
+        }
+    }
+}
+
 impl Event for Replayed {
     const NAME: &'static str = "replayed";
 }
 
 impl fmt::Display for Replayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match &self.name {
-            Some(name) if !name.is_empty() => printable(name),
-            _ => printable(&self.file),
-        };
+        let name = printable(&self.title());
         let first = printable(self.differences.first().map_or("", String::as_str));
         match self.result {
             Outcome::Equal => write!(f, "ok  {name}  {}", printable(self.note.as_deref().unwrap_or_default()))?,
             Outcome::Differs => write!(f, "DIFFERS {name}: {first}")?,
-            Outcome::Unreadable => write!(f, "UNREADABLE {}: {first}", printable(&self.file))?,
+            Outcome::Unreadable => write!(f, "UNREADABLE {name}: {first}")?,
         }
         match self.differences.len() {
             0 | 1 => Ok(()),

@@ -57,13 +57,18 @@ fn parse_points<E: Error>(texts: Vec<String>) -> Result<Vec<Point>, E> {
     texts.into_iter().map(parse).collect()
 }
 
-/// The last part of each name, `decipher_error` of `node.p2p_socket.decipher_error`. The reference raises an exception
+/// Where Octez keeps its errors: their names begin with one of these.
+const MODULES: [&str; 2] = ["node.p2p_socket.", "node.p2p_io_scheduler."];
+
+/// Names without their module, `decipher_error` for `node.p2p_socket.decipher_error`. The reference raises an exception
 /// of its encoding library when a nack has too many points.
 pub(super) fn errors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let short = |name: String| match name.rsplit_once('.') {
-        _ if name.contains("Write_error") => TOO_MANY_POINTS.to_owned(),
-        Some((_, last)) => last.to_owned(),
-        None => name,
+    let short = |name: String| {
+        if name.starts_with("Data_encoding.") && name.contains("Write_error") {
+            return TOO_MANY_POINTS.to_owned();
+        }
+        let own_name = MODULES.iter().find_map(|module| name.strip_prefix(module));
+        own_name.map(str::to_owned).unwrap_or(name)
     };
     Ok(Vec::deserialize(deserializer)?.into_iter().map(short).collect())
 }
@@ -113,10 +118,16 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_called_by_the_last_part_of_their_name() {
+    fn errors_are_called_without_their_module() {
         let names = |names: Value| errors(&names).unwrap();
         assert_eq!(names(json!(["node.p2p_socket.myself"])), [MYSELF]);
+        assert_eq!(
+            names(json!(["node.p2p_io_scheduler.connection_closed"])),
+            [CONNECTION_CLOSED]
+        );
         assert_eq!(names(json!(["Data_encoding.Write_error(too long)"])), [TOO_MANY_POINTS]);
-        assert_eq!(names(json!(["Timeout"])), ["Timeout"]);
+        for other in ["Timeout", "node.elsewhere.myself", "Write_error"] {
+            assert_eq!(names(json!([other])), [other]);
+        }
     }
 }

@@ -102,7 +102,7 @@ impl Performance<'_> {
                 self.seen
                     .push(Observation::Authenticated(of_info(authenticated.info())));
                 match &self.side.plan {
-                    Plan::Accept => self.accept(authenticated).await,
+                    Plan::Accept { .. } => self.accept(authenticated).await,
                     Plan::Nack { nack } => self.nack(authenticated, nack).await,
                 }
             }

@@ -41,6 +41,7 @@ pub(super) struct Side {
     pub(super) required_difficulty: Difficulty,
     #[serde(deserialize_with = "version")]
     pub(super) announced_version: NetworkVersion,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(super) advertised_port: Option<u16>,
     #[serde(deserialize_with = "metadata")]
     pub(super) metadata: NodeMetadata,
@@ -56,8 +57,13 @@ pub(super) struct Side {
 #[derive(Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub(super) enum Plan {
-    Accept,
-    Nack { nack: Nack },
+    Accept {
+        /// There is nothing to refuse with.
+        nack: (),
+    },
+    Nack {
+        nack: Nack,
+    },
 }
 
 /// The refusal that a side was told to send.
