@@ -68,6 +68,7 @@ pub(super) async fn perform(record: &Record, role: Role, delivery: Delivery, dif
     for sentence in found {
         differences.add(format!("{name}: {sentence}"));
     }
+    observation::compare(differences, &format!("{name}, played by us"), &seen, &side.outcome);
     let heard = remote.heard();
     if let Some(offset) = first_difference(&heard, sent) {
         let frame = frame_at(sent, offset);
@@ -75,7 +76,6 @@ pub(super) async fn perform(record: &Record, role: Role, delivery: Delivery, dif
             "{name}: we send other bytes than recorded from offset {offset} on, {frame}"
         ));
     }
-    observation::compare(differences, &format!("{name}, played by us"), &seen, &side.outcome);
 }
 
 fn frame_at(wire: &[u8], offset: usize) -> String {
