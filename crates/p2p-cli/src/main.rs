@@ -54,7 +54,8 @@ enum Command {
     Send(Box<transfer::Send>),
     /// Show in one process what two peers do with each other.
     Demo,
-    Replay(replay::ReplayCommand),
+    /// Replay recorded sessions: read them, and send every byte of both sides again.
+    Replay(replay::Replay),
 }
 
 impl Command {

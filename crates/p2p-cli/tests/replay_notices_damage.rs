@@ -101,13 +101,13 @@ fn wires_that_are_not_what_the_record_says_of_them() {
             record["wire_sha256"][direction] = "00".repeat(32).into();
         });
         damaged.add("frame kind", "ack_empty", |record| {
-            record["frames"][direction][1][0] = "ack".into()
+            record["frames"][direction][1][0] = "ack".into();
         });
         damaged.add("frame offset", "ack_empty", |record| {
-            record["frames"][direction][1][1] = 1.into()
+            record["frames"][direction][1][1] = 1.into();
         });
         damaged.add("frame size", "ack_empty", |record| {
-            record["frames"][direction][1][2] = 1.into()
+            record["frames"][direction][1][2] = 1.into();
         });
         damaged.add("frame count", "ack_empty", |record| {
             record["frames"][direction].as_array_mut().unwrap().pop();
@@ -132,13 +132,13 @@ fn other_keys_and_nonces() {
     let mut damaged = Damaged::default();
     let other = recorded("err_pow_dialer_weak")["dialer"]["identity"].clone();
     damaged.add("channel key", "ack_empty", |record| {
-        record["channel_key"] = "07".repeat(32).into()
+        record["channel_key"] = "07".repeat(32).into();
     });
     for side in SIDES {
         let nonce = format!("{side}_send_nonce");
         damaged.add(&nonce, "ack_empty", |record| record[&nonce] = "07".repeat(24).into());
         damaged.add("identity", "ack_empty", |record| {
-            record[side]["identity"] = other.clone()
+            record[side]["identity"] = other.clone();
         });
         damaged.add("stamp", "ack_empty", |record| {
             record[side]["identity"]["proof_of_work_stamp"] = "07".repeat(24).into();
@@ -168,24 +168,24 @@ fn other_announcements_and_demands() {
         });
         for version in ["distributed_db_version", "p2p_version"] {
             damaged.add(version, "chain_mainnet", |record| {
-                record[side]["announced_version"][version] = 0.into()
+                record[side]["announced_version"][version] = 0.into();
             });
         }
         damaged.add("port", "port_65535", |record| {
-            record[side]["advertised_port"] = 9732.into()
+            record[side]["advertised_port"] = 9732.into();
         });
         damaged.add("difficulty", "pow_16", |record| {
-            record[side]["required_difficulty"] = 255.5.into()
+            record[side]["required_difficulty"] = 255.5.into();
         });
         for flag in ["disable_mempool", "private_node"] {
             damaged.add(flag, "meta_1", |record| flip(&mut record[side]["metadata"][flag]));
         }
     }
     damaged.add("smaller chunks", "chunk_100", |record| {
-        record["dialer"]["chunk_size"] = 99.into()
+        record["dialer"]["chunk_size"] = 99.into();
     });
     damaged.add("larger chunks", "chunk_100", |record| {
-        record["dialer"]["chunk_size"] = 101.into()
+        record["dialer"]["chunk_size"] = 101.into();
     });
     damaged.add("smaller chunks", "ack_size_65514", |record| {
         for side in SIDES {
@@ -217,13 +217,13 @@ fn other_answers() {
         record["dialer"]["nack"] = plan("no_motive", &[]);
     });
     damaged.add("motive", session, |record| {
-        record["listener"]["nack"] = plan("no_motive", points)
+        record["listener"]["nack"] = plan("no_motive", points);
     });
     damaged.add("unknown motive", session, |record| {
         record["listener"]["nack"] = plan("unknown:-32768", points);
     });
     damaged.add("no point", session, |record| {
-        record["listener"]["nack"] = plan("already_connected", &[])
+        record["listener"]["nack"] = plan("already_connected", &[]);
     });
     damaged.add("other point", session, |record| {
         record["listener"]["nack"] = plan("already_connected", &["[::1]:9732"]);
@@ -253,16 +253,16 @@ fn other_messages() {
             change(record[side]["sends"].as_array_mut().unwrap());
         };
         damaged.add("other message", session, |record| {
-            sends(record, &|sends| sends[1] = message(b"other"))
+            sends(record, &|sends| sends[1] = message(b"other"));
         });
         damaged.add("missing message", session, |record| {
-            sends(record, &|sends| drop(sends.pop()))
+            sends(record, &|sends| drop(sends.pop()));
         });
         damaged.add("additional message", session, |record| {
-            sends(record, &|sends| sends.push(message(b"")))
+            sends(record, &|sends| sends.push(message(b"")));
         });
         damaged.add("other order", session, |record| {
-            sends(record, &|sends| sends.swap(0, 3))
+            sends(record, &|sends| sends.swap(0, 3));
         });
         damaged.add("other digest", session, |record| {
             sends(record, &|sends| sends[0]["sha256"] = "07".repeat(32).into());

@@ -171,11 +171,11 @@ fn expected_outcome(mine: &Examined<'_>, theirs: &Examined<'_>) -> Vec<Observati
         id_point_has_port: !incoming || theirs.hello.port != 0,
     })];
     match &mine.side.plan {
-        Plan::Nack { nack } if nack.alternative_points.len() > PointList::MAX_LENGTH => {
+        Plan::Nack(nack) if nack.alternative_points.len() > PointList::MAX_LENGTH => {
             outcome.push(failed(Phase::Nack, &[names::TOO_MANY_POINTS]));
         }
-        Plan::Nack { nack } => outcome.push(Observation::Nacked { motive: nack.motive }),
-        Plan::Accept { .. } => match &theirs.opened.answer {
+        Plan::Nack(nack) => outcome.push(Observation::Nacked { motive: nack.motive }),
+        Plan::Accept => match &theirs.opened.answer {
             Some(Answer::Ack) => {
                 outcome.push(Observation::Accepted);
                 outcome.extend(theirs.opened.messages.iter().map(|message| Observation::Received {
@@ -242,8 +242,8 @@ fn metadata_text(metadata: Option<NodeMetadata>) -> String {
 /// None if the answer can not be made, and so is not sent.
 fn told_answer(side: &Side, remote_p2p_version: u16) -> Option<Answer> {
     match &side.plan {
-        Plan::Accept { .. } => Some(Answer::Ack),
-        Plan::Nack { nack } => {
+        Plan::Accept => Some(Answer::Ack),
+        Plan::Nack(nack) => {
             let points = PointList::new(nack.alternative_points.clone()).ok()?;
             Some(match remote_p2p_version {
                 0 => Answer::NackVersion0,

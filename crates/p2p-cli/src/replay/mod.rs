@@ -14,11 +14,13 @@ mod session_files;
 use std::{
     fmt,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use clap::Args;
 use p2p_crypto::Role;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use self::{differences::Differences, record::Record, recorded_remote::Delivery};
 use crate::{
@@ -32,16 +34,19 @@ use crate::{
 /// about them; then each side is played by the real handshake and connection against the recorded other one, and every
 /// byte that it sends is compared. The exit status is 1 if any session differs or can not be read.
 #[derive(Debug, Args)]
-pub(crate) struct ReplayCommand {
+pub(crate) struct Replay {
     /// Recorded sessions; a directory stands for its *.json files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 
-impl ReplayCommand {
-    pub(crate) async fn run(self, report: &Report) -> Result<(), Failure> {
+impl Replay {
+    pub(crate) async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
         let mut summary = Summary::default();
         for path in session_files::expand(&self.files) {
+            if interrupt.is_cancelled() {
+                return Err(Failure::interrupted("replay"));
+            }
             let replayed = match path {
                 Ok(path) => {
                     let text = session_files::read(&path).await;
@@ -195,7 +200,7 @@ impl Summary {
         *count += 1;
     }
 
-    fn verdict(self) -> Result<(), Failure> {
+    fn verdict(self) -> Result<ExitCode, Failure> {
         let Self {
             equal,
             different,
@@ -203,7 +208,7 @@ impl Summary {
         } = self;
         let total = equal + different + unreadable;
         if different == 0 && unreadable == 0 {
-            return Ok(());
+            return Ok(ExitCode::SUCCESS);
         }
         let message = format!("of {total} sessions, {different} differ and {unreadable} can not be read");
         Err(Failure::new("replay", "sessions_differ", message))

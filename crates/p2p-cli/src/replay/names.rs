@@ -1,8 +1,10 @@
 //! The names by which recorded sessions call motives and errors, those of Octez.
 
 use p2p_framing::Point;
-use p2p_socket::{AcceptError, AuthenticateError, RejectionMotive};
+use p2p_socket::{AcceptError, AuthenticateError, NackError, RejectionMotive};
 use serde::{Deserialize, Deserializer, de::Error};
+
+use crate::errors;
 
 pub(super) const CONNECTION_CLOSED: &str = "connection_closed";
 pub(super) const MYSELF: &str = "myself";
@@ -10,10 +12,7 @@ pub(super) const NOT_ENOUGH_PROOF_OF_WORK: &str = "not_enough_proof_of_work";
 pub(super) const REJECTED_BY_NACK: &str = "rejected_by_nack";
 pub(super) const REJECTED_SOCKET_CONNECTION: &str = "rejected_socket_connection";
 pub(super) const TOO_MANY_POINTS: &str = "too_many_points";
-const INVALID_CIPHERTEXT_SIZE: &str = "invalid_incoming_ciphertext_size";
 const DECIPHER: &str = "decipher_error";
-const DECODING: &str = "decoding_error";
-const INVALID_AUTHENTICATION: &str = "invalid_auth";
 
 const MOTIVES: [(&str, RejectionMotive); 6] = [
     ("no_motive", RejectionMotive::NoMotive),
@@ -62,7 +61,7 @@ const MODULES: [&str; 2] = ["node.p2p_socket.", "node.p2p_io_scheduler."];
 
 /// Names without their module, `decipher_error` for `node.p2p_socket.decipher_error`. The reference raises an exception
 /// of its encoding library when a nack has too many points.
-pub(super) fn errors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn recorded_errors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let short = |name: String| {
         if name.starts_with("Data_encoding.") && name.contains("Write_error") {
             return TOO_MANY_POINTS.to_owned();
@@ -73,31 +72,25 @@ pub(super) fn errors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<S
     Ok(Vec::deserialize(deserializer)?.into_iter().map(short).collect())
 }
 
-/// The names of an error of ours. One that the reference does not have goes by its text.
+/// The names of an error of ours, the outermost first.
 pub(super) fn of_authenticate_error(error: &AuthenticateError) -> Vec<String> {
-    let name = match error {
-        AuthenticateError::ConnectionClosed { .. } => CONNECTION_CLOSED,
-        AuthenticateError::NotEnoughProofOfWork { .. } => NOT_ENOUGH_PROOF_OF_WORK,
-        AuthenticateError::Myself { .. } => MYSELF,
-        AuthenticateError::InvalidCiphertextSize { .. } => INVALID_CIPHERTEXT_SIZE,
-        AuthenticateError::Decipher => DECIPHER,
-        AuthenticateError::Decoding { .. } => DECODING,
-        other => return vec![other.to_string()],
-    };
-    vec![name.to_owned()]
+    vec![errors::authenticate(error).error.to_owned()]
 }
 
-/// The names of an error of ours, the outermost first. One that the reference does not have goes by its text.
+/// The names of an error of ours, the outermost first.
 pub(super) fn of_accept_error(error: &AcceptError) -> Vec<String> {
-    let names: &[&str] = match error {
-        AcceptError::RejectedSocketConnection { .. } => &[REJECTED_SOCKET_CONNECTION, CONNECTION_CLOSED],
-        AcceptError::InvalidAuthentication => &[INVALID_AUTHENTICATION, DECIPHER],
-        AcceptError::InvalidCiphertextSize { .. } => &[INVALID_CIPHERTEXT_SIZE],
-        AcceptError::Decoding(_) => &[DECODING],
-        AcceptError::RejectedByNack { .. } => &[REJECTED_BY_NACK],
-        other => return vec![other.to_string()],
+    let cause = match error {
+        AcceptError::RejectedSocketConnection { .. } => Some(CONNECTION_CLOSED),
+        AcceptError::InvalidAuthentication => Some(DECIPHER),
+        _ => None,
     };
-    names.iter().map(|&name| name.to_owned()).collect()
+    let names = [Some(errors::accept(error).error), cause];
+    names.into_iter().flatten().map(str::to_owned).collect()
+}
+
+/// The names of an error of ours, the outermost first.
+pub(super) fn of_nack_error(error: &NackError) -> Vec<String> {
+    vec![errors::nack(error).error.to_owned()]
 }
 
 #[cfg(test)]
@@ -119,7 +112,7 @@ mod tests {
 
     #[test]
     fn errors_are_called_without_their_module() {
-        let names = |names: Value| errors(&names).unwrap();
+        let names = |names: Value| recorded_errors(&names).unwrap();
         assert_eq!(names(json!(["node.p2p_socket.myself"])), [MYSELF]);
         assert_eq!(
             names(json!(["node.p2p_io_scheduler.connection_closed"])),

@@ -31,7 +31,7 @@ pub(super) enum Observation {
     },
     Error {
         phase: Phase,
-        #[serde(deserialize_with = "names::errors")]
+        #[serde(deserialize_with = "names::recorded_errors")]
         errors: Vec<String>,
     },
 }

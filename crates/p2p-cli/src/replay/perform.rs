@@ -102,8 +102,8 @@ impl Performance<'_> {
                 self.seen
                     .push(Observation::Authenticated(of_info(authenticated.info())));
                 match &self.side.plan {
-                    Plan::Accept { .. } => self.accept(authenticated).await,
-                    Plan::Nack { nack } => self.nack(authenticated, nack).await,
+                    Plan::Accept => self.accept(authenticated).await,
+                    Plan::Nack(nack) => self.nack(authenticated, nack).await,
                 }
             }
             Err(error) => self.failed(Phase::Authenticate, names::of_authenticate_error(&error)),
@@ -116,7 +116,7 @@ impl Performance<'_> {
         };
         match authenticated.nack(nack.motive, points).await {
             Ok(()) => self.seen.push(Observation::Nacked { motive: nack.motive }),
-            Err(error) => self.failed(Phase::Nack, vec![error.to_string()]),
+            Err(error) => self.failed(Phase::Nack, names::of_nack_error(&error)),
         }
     }
 

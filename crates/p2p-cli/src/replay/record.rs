@@ -55,15 +55,37 @@ pub(super) struct Side {
 
 /// What a side was told to do with an authenticated remote.
 #[derive(Deserialize)]
-#[serde(tag = "action", rename_all = "snake_case")]
+#[serde(try_from = "PlanFields")]
 pub(super) enum Plan {
-    Accept {
-        /// There is nothing to refuse with.
-        nack: (),
-    },
-    Nack {
-        nack: Nack,
-    },
+    Accept,
+    Nack(Nack),
+}
+
+#[derive(Deserialize)]
+struct PlanFields {
+    action: Action,
+    #[serde(deserialize_with = "Option::deserialize")]
+    nack: Option<Nack>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    Accept,
+    Nack,
+}
+
+impl TryFrom<PlanFields> for Plan {
+    type Error = &'static str;
+
+    fn try_from(fields: PlanFields) -> Result<Self, Self::Error> {
+        match (fields.action, fields.nack) {
+            (Action::Accept, None) => Ok(Self::Accept),
+            (Action::Nack, Some(nack)) => Ok(Self::Nack(nack)),
+            (Action::Accept, Some(_)) => Err("a side that accepts has no `nack`"),
+            (Action::Nack, None) => Err("a side that nacks has a `nack`"),
+        }
+    }
 }
 
 /// The refusal that a side was told to send.
