@@ -188,3 +188,81 @@ impl AsyncWrite for RecordedRemote {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Three steps of the handshake, and a message.
+    const SESSION: &[u8] = b"\0\x01a\0\x01b\0\x01c\0\x01d";
+
+    /// Everything that the remote says by now, and whether it has closed then.
+    fn read(remote: &mut RecordedRemote) -> (Vec<u8>, bool) {
+        let (mut said, mut bytes) = (Vec::new(), [0; 5]);
+        loop {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut *remote).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer) {
+                Poll::Pending => return (said, false),
+                Poll::Ready(result) => result.unwrap(),
+            }
+            if buffer.filled().is_empty() {
+                return (said, true);
+            }
+            said.extend_from_slice(buffer.filled());
+        }
+    }
+
+    fn write(remote: &mut RecordedRemote, bytes: &[u8]) {
+        let written = Pin::new(remote).poll_write(&mut Context::from_waker(Waker::noop()), bytes);
+        assert_eq!(written.map(Result::unwrap), Poll::Ready(bytes.len()));
+    }
+
+    #[test]
+    fn a_remote_that_is_ahead_closes_when_it_has_heard_everything() {
+        let mut remote = RecordedRemote::new(Bytes::from_static(SESSION), Delivery::Ahead);
+        assert_eq!(read(&mut remote), (SESSION.to_vec(), false));
+        remote.all_said();
+        assert_eq!(read(&mut remote), (vec![], true));
+    }
+
+    #[test]
+    fn a_remote_that_is_behind_answers_every_step() {
+        let mut remote = RecordedRemote::new(Bytes::from_static(SESSION), Delivery::Behind);
+        for step in 0..3 {
+            write(&mut remote, &[0, 2, 7]);
+            assert_eq!(read(&mut remote), (vec![], false), "half a frame");
+            write(&mut remote, &[7]);
+            assert_eq!(read(&mut remote), (SESSION[3 * step..][..3].to_vec(), false));
+        }
+        write(&mut remote, &[0, 0]);
+        assert_eq!(read(&mut remote), (vec![], false), "a message before all were heard");
+        remote.all_said();
+        assert_eq!(read(&mut remote), (SESSION[9..].to_vec(), true));
+        assert_eq!(remote.heard(), b"\0\x02\x07\x07\0\x02\x07\x07\0\x02\x07\x07\0\0");
+    }
+
+    #[test]
+    fn a_remote_without_an_answer_closes_instead() {
+        for delivery in Delivery::ALL {
+            let mut remote = RecordedRemote::new(Bytes::from_static(&SESSION[..7]), delivery);
+            for _ in 0..3 {
+                write(&mut remote, &[0, 0]);
+            }
+            assert_eq!(read(&mut remote), (SESSION[..7].to_vec(), true));
+        }
+    }
+
+    #[test]
+    fn a_remote_closes_when_we_do() {
+        let mut remote = RecordedRemote::new(Bytes::from_static(SESSION), Delivery::Behind);
+        let context = &mut Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut remote).poll_shutdown(context).is_ready());
+        assert_eq!(read(&mut remote), (SESSION.to_vec(), true));
+        assert!(matches!(
+            Pin::new(&mut remote).poll_write(context, &[0]),
+            Poll::Ready(Err(_))
+        ));
+    }
+}
