@@ -1,3 +1,131 @@
-//! The command-line tool `p2p`.
+//! The command-line tool `p2p`: talks to Tezos peers, sends files, shows what the library does.
 
-fn main() {}
+mod bandwidth;
+mod demo;
+mod dial;
+mod errors;
+mod events;
+mod exchange;
+mod failure;
+mod identity;
+mod lines;
+mod listen;
+mod message_text;
+mod peer_options;
+mod replay;
+mod report;
+mod session;
+mod transfer;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    failure::Failure,
+    report::{Format, Report},
+};
+
+/// Talk to peers of the Tezos network: identities, encrypted connections, files.
+///
+/// An error is one sentence on standard error and a non-zero exit status: 2 for a wrong usage, 130 when interrupted,
+/// 141 when standard output was closed, others as the help of a command tells, 1 for everything else.
+#[derive(Debug, Parser)]
+#[command(name = "p2p", version, max_term_width = 100)]
+struct Arguments {
+    /// Write one JSON object a line, with a field `event`, in place of readable text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make, show and check identities.
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
+    /// Wait for peers: print what they send, echo it, or take files.
+    Listen(Box<listen::Listen>),
+    /// Connect to a peer: send each line of standard input as a message, print what comes.
+    Dial(Box<dial::Dial>),
+    /// Send a file to a `p2p listen --receive`.
+    Send(Box<transfer::Send>),
+    /// Show in one process what two peers do with each other.
+    Demo,
+    /// Replay recorded sessions: read them, and send every byte of both sides again.
+    Replay(replay::Replay),
+}
+
+impl Command {
+    /// Ends early, in good order, when `interrupt` is cancelled.
+    async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Identity(command) => command.run(report, interrupt).await,
+            Self::Listen(command) => command.run(report, interrupt).await,
+            Self::Dial(command) => command.run(report, interrupt).await,
+            Self::Send(command) => command.run(report, interrupt).await,
+            Self::Demo => demo::run(report).await,
+            Self::Replay(command) => command.run(report, interrupt).await,
+        }
+    }
+}
+
+/// How long a command may take to end in good order after it was interrupted.
+const END_AFTER_INTERRUPT: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let report = Report::new(if arguments.json { Format::Json } else { Format::Text });
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report.error(&Failure::new("start", "no_runtime", format!("can not start: {error}")));
+            return ExitCode::FAILURE;
+        }
+    };
+    let exit_code = runtime.block_on(run(arguments.command, &report));
+    // A read of standard input can not be interrupted, and nobody waits for it.
+    runtime.shutdown_background();
+    exit_code
+}
+
+async fn run(command: Command, report: &Report) -> ExitCode {
+    let interrupt = CancellationToken::new();
+    let command = command.run(report, &interrupt);
+    tokio::pin!(command);
+    let result = tokio::select! {
+        result = &mut command => result,
+        () = report.output_failed() => Ok(ExitCode::FAILURE),
+        () = interrupted() => {
+            interrupt.cancel();
+            let _ = tokio::time::timeout(END_AFTER_INTERRUPT, command).await;
+            Err(Failure::interrupted("interrupt"))
+        }
+    };
+    let exit_code = result.unwrap_or_else(|failure| {
+        report.error(&failure);
+        ExitCode::from(failure.exit_status)
+    });
+    report.output_failure().unwrap_or(exit_code)
+}
+
+/// Resolves at Ctrl-C, and on Unix when the process is told to terminate.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                Ok(()) = tokio::signal::ctrl_c() => return,
+                else => {}
+            }
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without a handler the signal ends the process, as it does by default.
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,219 @@
+//! What a connection does once it is accepted: print messages, send them back, or take files.
+
+use std::{future::Future, path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use clap::Args;
+use p2p_socket::{ConnectionError, Receiver, Sender};
+use tokio::time::timeout;
+
+use crate::{
+    errors,
+    events::{MessageReceived, MessageSent},
+    failure::Failure,
+    message_text::{MessageText, blake2b},
+    peer_options::seconds_or_zero,
+    report::Report,
+    session::{Peer, Session, Tally},
+    transfer,
+};
+
+/// What to do with messages. Without one of the first two, standard input is sent and what comes is printed.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Message options")]
+pub(crate) struct ExchangeOptions {
+    /// Send every message back.
+    #[arg(long, conflicts_with = "receive")]
+    echo: bool,
+    /// Take files of `p2p send` into this directory.
+    #[arg(long, value_name = "DIR")]
+    receive: Option<PathBuf>,
+    /// The largest message in bytes, of ours and the remote's; and the longest line of standard input.
+    #[arg(long, value_name = "BYTES", default_value_t = 4 * 1024 * 1024, value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    max_message: u32,
+    /// At the end of standard input, wait until so many messages have come before closing.
+    #[arg(long, value_name = "N", conflicts_with_all = ["echo", "receive"])]
+    expect: Option<u64>,
+    /// At the end of standard input, wait until nothing has come for so long before closing, unless `--expect` tells
+    /// what to wait for.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds_or_zero)]
+    linger: Duration,
+}
+
+impl ExchangeOptions {
+    /// The largest message in bytes.
+    pub(crate) fn max_message(&self) -> usize {
+        match self.receive {
+            Some(_) => transfer::MAX_MESSAGE,
+            None => usize::try_from(self.max_message).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Whether standard input is sent.
+    pub(crate) fn sends_input(&self) -> bool {
+        !self.echo && self.receive.is_none()
+    }
+
+    /// Fails if there is nowhere to put files.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        match &self.receive {
+            Some(directory) if !directory.is_dir() => Err(Failure::new(
+                "start",
+                "not_a_directory",
+                format!("{} is not a directory", directory.display()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does what the options say until the connection ends or should end, and closes it.
+    ///
+    /// `input` resolves at the end of what is to be sent. A remote that closes before that is an error if
+    /// `input_must_end`.
+    pub(crate) async fn run(
+        &self,
+        session: &Session,
+        peer: Peer,
+        tally: &Tally,
+        input: impl Future<Output = Result<(), Failure>>,
+        input_must_end: bool,
+        report: &Report,
+    ) -> Result<(), Failure> {
+        let (sender, receiver, control) = peer.split();
+        let outcome = if self.echo {
+            echo(sender, receiver, tally, report).await
+        } else if let Some(directory) = &self.receive {
+            transfer::receive(sender, receiver, directory, tally, report).await
+        } else {
+            // Kept to the end: with the last sender the connection would be closed.
+            let _sender = sender;
+            let mut inbox = Inbox { receiver, tally, report };
+            self.print(&mut inbox, input, input_must_end).await
+        };
+        session.close(&control, outcome, tally, report).await
+    }
+
+    async fn print(
+        &self,
+        inbox: &mut Inbox<'_>,
+        input: impl Future<Output = Result<(), Failure>>,
+        input_must_end: bool,
+    ) -> Result<(), Failure> {
+        tokio::select! {
+            error = inbox.run() => {
+                let orderly = is_orderly(&error) && !(input_must_end && matches!(error, ConnectionError::ClosedByPeer));
+                return if orderly { Ok(()) } else { Err(errors::connection(&error)) };
+            }
+            result = input => result?,
+        }
+        let Some(expected) = self.expect else {
+            return match timeout_of_silence(self.linger, inbox).await {
+                None => Ok(()),
+                Some(error) if is_orderly(&error) => Ok(()),
+                Some(error) => Err(errors::connection(&error)),
+            };
+        };
+        while inbox.tally.received() < expected {
+            if let Err(error) = inbox.next().await {
+                let cause = errors::connection(&error);
+                let received = inbox.tally.received();
+                let message = format!("{cause} after {received} of {expected} expected messages");
+                return Err(Failure { message, ..cause });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prints until nothing has come for so long, or the connection ends.
+async fn timeout_of_silence(limit: Duration, inbox: &mut Inbox<'_>) -> Option<ConnectionError> {
+    loop {
+        match timeout(limit, inbox.next()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Some(error),
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Sends every message back. Nothing is received while the outgoing queue is full: the remote feels it.
+async fn echo(
+    sender: Sender<Bytes>,
+    mut receiver: Receiver<Bytes>,
+    tally: &Tally,
+    report: &Report,
+) -> Result<(), Failure> {
+    loop {
+        let message = match receiver.recv().await {
+            Ok(received) => {
+                report_received(&received.message, received.encoded_size, tally, report);
+                received.message
+            }
+            Err(error) if is_orderly(&error) => return Ok(()),
+            Err(error) => return Err(errors::connection(&error)),
+        };
+        match send(&sender, message, tally, report).await {
+            Ok(()) => {}
+            // It did not wait for its last messages.
+            Err(failure) if failure.error == "connection_closed" => return Ok(()),
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Sends a message and tells that.
+pub(crate) async fn send(
+    sender: &Sender<Bytes>,
+    message: Bytes,
+    tally: &Tally,
+    report: &Report,
+) -> Result<(), Failure> {
+    let size = message.len();
+    sender.send(message).await.map_err(|error| errors::send(&error))?;
+    report.detail(&MessageSent {
+        index: tally.count_sent(),
+        size,
+    });
+    Ok(())
+}
+
+/// Whether a connection ended as connections should, or because the user wanted it.
+pub(crate) fn is_orderly(error: &ConnectionError) -> bool {
+    matches!(
+        error,
+        ConnectionError::ClosedByPeer | ConnectionError::ClosedLocally | ConnectionError::Cancelled
+    )
+}
+
+/// Prints what comes.
+struct Inbox<'a> {
+    receiver: Receiver<Bytes>,
+    tally: &'a Tally,
+    report: &'a Report,
+}
+
+impl Inbox<'_> {
+    async fn next(&mut self) -> Result<(), ConnectionError> {
+        let received = self.receiver.recv().await?;
+        report_received(&received.message, received.encoded_size, self.tally, self.report);
+        Ok(())
+    }
+
+    async fn run(&mut self) -> ConnectionError {
+        loop {
+            if let Err(error) = self.next().await {
+                return error;
+            }
+        }
+    }
+}
+
+fn report_received(message: &Bytes, encoded_size: usize, tally: &Tally, report: &Report) {
+    report.event(&MessageReceived {
+        index: tally.count_received(),
+        size: message.len(),
+        encoded_size,
+        blake2b: blake2b(message),
+        content: MessageText::new(message),
+    });
+}

@@ -1,0 +1,70 @@
+//! Why a command or one of its connections did not do what was asked for.
+
+use std::{error::Error, fmt};
+
+use serde::Serialize;
+
+/// An error as it is told to the user: its phase, a stable name, and one sentence.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Failure {
+    /// What was being done.
+    pub(crate) phase: &'static str,
+    /// A name in snake_case that stays the same from one version to the next.
+    pub(crate) error: &'static str,
+    /// The sentence.
+    pub(crate) message: String,
+    #[serde(skip)]
+    pub(crate) exit_status: u8,
+}
+
+impl Failure {
+    /// The exit status of an error that has none of its own.
+    pub(crate) const EXIT_STATUS: u8 = 1;
+
+    /// What shells report of a program that was ended by Ctrl-C: 128 + SIGINT.
+    const EXIT_INTERRUPTED: u8 = 130;
+
+    pub(crate) fn new(phase: &'static str, error: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            phase,
+            error,
+            message: message.into(),
+            exit_status: Self::EXIT_STATUS,
+        }
+    }
+
+    /// A failure with the text of `source` and of everything beneath it.
+    pub(crate) fn caused_by(phase: &'static str, error: &'static str, source: &dyn Error) -> Self {
+        Self::new(phase, error, sentence(source))
+    }
+
+    /// The user pressed Ctrl-C.
+    pub(crate) fn interrupted(phase: &'static str) -> Self {
+        Self::new(phase, "interrupted", "interrupted").with_exit_status(Self::EXIT_INTERRUPTED)
+    }
+
+    pub(crate) fn with_exit_status(self, exit_status: u8) -> Self {
+        Self { exit_status, ..self }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The text of an error and of its sources, each once: some tell their source themselves.
+pub(crate) fn sentence(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let cause = source.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+        next = source.source();
+    }
+    text
+}

@@ -1,0 +1,132 @@
+//! The options that every command with a connection has, and what is made of them.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use p2p_crypto::{Difficulty, Identity};
+use p2p_framing::ChunkSize;
+use p2p_socket::{ChainName, Config, ConnectionOptions, NodeMetadata, Packing, SupportedVersions};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    bandwidth::{self, BytesPerSecond},
+    failure::Failure,
+    identity,
+    session::Session,
+};
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Peer options")]
+pub(crate) struct PeerOptions {
+    /// The identity file to use; a fresh identity for this run if there is none.
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    /// The proof of work that the remote must show, and that a fresh identity gets.
+    ///
+    /// 0 demands none and is ready at once. Nodes of the public networks demand 26, which takes some seconds to make.
+    #[arg(long, value_name = "D", default_value_t = Difficulty::NONE)]
+    difficulty: Difficulty,
+    /// The chain name to announce and to demand of the remote.
+    #[arg(long, value_name = "NAME", default_value = "TEZOS_MAINNET")]
+    chain: String,
+    /// Accept a remote of any chain and version; it is refused with a nack otherwise.
+    #[arg(long)]
+    any_version: bool,
+    /// Ask the remote not to tell others about us.
+    #[arg(long)]
+    private: bool,
+    /// Ask the remote for no operations that are not in a block.
+    #[arg(long)]
+    disable_mempool: bool,
+    /// The port to advertise; without this option `listen` advertises its own, and the others none (0).
+    #[arg(long, value_name = "PORT")]
+    advertise: Option<u16>,
+    /// How long connecting, authenticating and accepting may take each.
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    timeout: Duration,
+    /// How long sending what is queued may take when closing, and any single message that the remote does not take.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    close_timeout: Duration,
+    /// The most to send over all connections together, per second: 500kB, 20MB, 1MiB or a number of bytes.
+    #[arg(long, value_name = "RATE")]
+    max_upload: Option<BytesPerSecond>,
+    /// The most to receive over all connections together, per second.
+    #[arg(long, value_name = "RATE")]
+    max_download: Option<BytesPerSecond>,
+    /// How many bytes a chunk that we send may have on the wire: 19 to 65535.
+    #[arg(long, value_name = "BYTES", default_value = "65535", value_parser = chunk_size)]
+    chunk_size: ChunkSize,
+    /// Begin a new chunk with each message, as the reference implementation does.
+    #[arg(long)]
+    one_message_per_chunk: bool,
+}
+
+impl PeerOptions {
+    /// What connections of these options share. `port` is where we listen, if we do.
+    pub(crate) fn session(
+        self,
+        port: Option<u16>,
+        max_message: usize,
+        interrupt: &CancellationToken,
+    ) -> Result<Session, Failure> {
+        let identity = match &self.identity {
+            Some(file) => identity::read(file)?,
+            None => Identity::generate(self.difficulty),
+        };
+        let versions = SupportedVersions::current(ChainName::from(self.chain.as_str()));
+        let config = Config::new(identity, versions.announced())
+            .required_difficulty(self.difficulty)
+            .advertised_port(self.advertise.or(port).unwrap_or(0))
+            .handshake_timeout(self.timeout)
+            .scheduler(bandwidth::scheduler(self.max_download, self.max_upload))
+            .cancellation(interrupt.clone());
+        // A queue has to hold the largest message with its length, and a chunk beside it.
+        let queue = max_message.saturating_add(ConnectionOptions::MIN_INCOMING_QUEUE);
+        let queue = queue.max(ConnectionOptions::DEFAULT_QUEUE);
+        let options = ConnectionOptions {
+            chunk_size: self.chunk_size,
+            packing: if self.one_message_per_chunk {
+                Packing::OneMessagePerChunk
+            } else {
+                Packing::Packed
+            },
+            incoming_queue: queue,
+            outgoing_queue: queue,
+        };
+        Ok(Session {
+            config,
+            interrupt: interrupt.clone(),
+            versions: (!self.any_version).then_some(versions),
+            metadata: NodeMetadata {
+                disable_mempool: self.disable_mempool,
+                private_node: self.private,
+            },
+            options,
+            max_message,
+            timeout: self.timeout,
+            close_timeout: self.close_timeout,
+        })
+    }
+}
+
+/// A time in seconds, fractions allowed, above zero and at most a day.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    const MAX: f64 = 86_400.0;
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= MAX => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("a number of seconds above 0 and up to {MAX} is expected")),
+    }
+}
+
+/// A time in seconds as in [`seconds`], or 0.
+pub(crate) fn seconds_or_zero(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(0.0) => Ok(Duration::ZERO),
+        _ => seconds(text),
+    }
+}
+
+fn chunk_size(text: &str) -> Result<ChunkSize, String> {
+    let bytes: usize = text.parse().map_err(|_| "a number of bytes is expected".to_owned())?;
+    ChunkSize::new(bytes).map_err(|error| error.to_string())
+}

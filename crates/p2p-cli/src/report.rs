@@ -1,0 +1,150 @@
+//! What is told to the user: readable lines, or with `--json` one object a line.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+
+/// Something worth telling. `Display` is its readable line, its fields are those of the JSON object.
+pub(crate) trait Event: Serialize + fmt::Display {
+    /// The value of the field `event`.
+    const NAME: &'static str;
+}
+
+/// Where events and errors go. Clones write to the same place, one line at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    format: Format,
+    connection: Option<u64>,
+    output: Arc<Output>,
+}
+
+/// How events are written to standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A line to read.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Default)]
+struct Output {
+    error: Mutex<Option<io::Error>>,
+    failed: CancellationToken,
+}
+
+impl Report {
+    pub(crate) fn new(format: Format) -> Self {
+        Self {
+            format,
+            connection: None,
+            output: Arc::default(),
+        }
+    }
+
+    /// The same report for the events of one of many connections.
+    pub(crate) fn of_connection(&self, number: u64) -> Self {
+        Self {
+            connection: Some(number),
+            ..self.clone()
+        }
+    }
+
+    /// Writes an event to standard output.
+    pub(crate) fn event<E: Event>(&self, event: &E) {
+        let line = match (self.format, self.connection) {
+            (Format::Json, connection) => self.json(E::NAME, connection, event),
+            (Format::Text, Some(connection)) => format!("[{connection}] {event}"),
+            (Format::Text, None) => event.to_string(),
+        };
+        self.write(line);
+    }
+
+    /// Writes an event that would only be in the way of a reader, with `--json` alone.
+    pub(crate) fn detail<E: Event>(&self, event: &E) {
+        if self.format == Format::Json {
+            self.event(event);
+        }
+    }
+
+    /// Writes an error as a sentence to standard error, and with `--json` as an event to standard output, too.
+    pub(crate) fn error(&self, failure: &Failure) {
+        if self.format == Format::Json {
+            self.write(self.json("error", self.connection, failure));
+        }
+        // There is nobody left to tell if standard error is closed.
+        let _ = match self.connection {
+            Some(connection) => writeln!(io::stderr(), "p2p: connection {connection}: {failure}"),
+            None => writeln!(io::stderr(), "p2p: {failure}"),
+        };
+    }
+
+    /// Resolves when standard output can not be written any more.
+    pub(crate) async fn output_failed(&self) {
+        self.output.failed.cancelled().await;
+    }
+
+    /// The exit status for standard output that could not be written, if that was so.
+    pub(crate) fn output_failure(&self) -> Option<ExitCode> {
+        if !self.output.failed.is_cancelled() {
+            return None;
+        }
+        let error = self.output.lock().take();
+        Some(match error {
+            // As quiet as any program that is ended by SIGPIPE.
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let _ = writeln!(io::stderr(), "p2p: can not write to standard output: {error}");
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::from(Self::EXIT_BROKEN_PIPE),
+        })
+    }
+
+    /// What shells report of a program that was ended by SIGPIPE: 128 + 13.
+    const EXIT_BROKEN_PIPE: u8 = 141;
+
+    fn json(&self, name: &'static str, connection: Option<u64>, fields: &impl Serialize) -> String {
+        let object = Tagged {
+            event: name,
+            connection,
+            fields,
+        };
+        serde_json::to_string(&object).unwrap_or_else(|error| {
+            let object =
+                serde_json::json!({ "event": "error", "error": "not_serializable", "message": error.to_string() });
+            object.to_string()
+        })
+    }
+
+    fn write(&self, mut line: String) {
+        line.push('\n');
+        let mut stdout = io::stdout().lock();
+        if let Err(error) = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()) {
+            self.output.lock().get_or_insert(error);
+            self.output.failed.cancel();
+        }
+    }
+}
+
+impl Output {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<io::Error>> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Serialize)]
+struct Tagged<'a, F> {
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<u64>,
+    #[serde(flatten)]
+    fields: &'a F,
+}

@@ -1,0 +1,168 @@
+//! From a TCP connection to an accepted peer, and to its end.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use p2p_crypto::Role;
+use p2p_framing::{PointList, encoding::RawEncoding};
+use p2p_socket::{
+    AcceptError, Authenticated, Config, Connection, ConnectionOptions, Control, DisconnectionReason, Drain,
+    NodeMetadata, RejectionMotive, SupportedVersions, authenticate,
+};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    errors,
+    events::{Accepted, AuthenticatedAs, Closed, Connected, Nacked, RejectedByNack},
+    failure::Failure,
+    report::Report,
+};
+
+/// A connection of this tool: its messages are bytes.
+pub(crate) type Peer = Connection<Bytes, NodeMetadata>;
+
+/// What the connections of a command have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) config: Config,
+    /// Cancelled when the user wants to stop; it ends all connections.
+    pub(crate) interrupt: CancellationToken,
+    /// What the remote must speak, unless it may speak anything.
+    pub(crate) versions: Option<SupportedVersions>,
+    pub(crate) metadata: NodeMetadata,
+    pub(crate) options: ConnectionOptions,
+    /// In bytes.
+    pub(crate) max_message: usize,
+    /// How long connecting and each half of the handshake may take.
+    pub(crate) timeout: Duration,
+    /// How long flushing may take at the end.
+    pub(crate) close_timeout: Duration,
+}
+
+/// How many messages went over a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    sent: AtomicU64,
+    received: AtomicU64,
+}
+
+impl Tally {
+    /// Counts a sent message and gives its index.
+    pub(crate) fn count_sent(&self) -> u64 {
+        self.sent.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Counts a received message and gives its index.
+    pub(crate) fn count_received(&self) -> u64 {
+        self.received.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+}
+
+impl Session {
+    /// Shakes hands over a TCP connection. `refuse` tells why an authenticated peer is not wanted, if it is not.
+    pub(crate) async fn open(
+        &self,
+        tcp: TcpStream,
+        role: Role,
+        remote: SocketAddr,
+        refuse: impl FnOnce() -> Option<RejectionMotive>,
+        report: &Report,
+    ) -> Result<Peer, Failure> {
+        report.event(&Connected::new(role, remote));
+        tcp.set_nodelay(true)
+            .map_err(|error| Failure::caused_by("connect", "connection_failed", &error))?;
+        let authenticated = authenticate(tcp, role, remote, &self.config, self.metadata)
+            .await
+            .map_err(|error| errors::authenticate(&error))?;
+        report.event(&AuthenticatedAs::new(authenticated.info()));
+        if let Some(versions) = &self.versions
+            && let Err(error) = versions.select(&authenticated.info().announced_version)
+        {
+            let failure = Failure::caused_by("authenticate", "no_common_protocol", &error);
+            return Err(self.nack(authenticated, error.motive, failure, report).await);
+        }
+        if let Some(motive) = refuse() {
+            let failure = Failure::new("accept", "nacked", format!("the remote was refused: {motive}"));
+            return Err(self.nack(authenticated, motive, failure, report).await);
+        }
+        let encoding = RawEncoding::new(self.max_message);
+        match authenticated.accept(encoding, self.options.clone()).await {
+            Ok(connection) => {
+                report.event(&Accepted);
+                Ok(connection)
+            }
+            Err(error) => {
+                if let AcceptError::RejectedByNack { motive, points } = &error {
+                    report.event(&RejectedByNack::new(*motive, points.as_ref()));
+                }
+                Err(errors::accept(&error))
+            }
+        }
+    }
+
+    /// Refuses a peer, and gives `failure` back unless telling the peer failed, too.
+    async fn nack(
+        &self,
+        authenticated: Authenticated<TcpStream, NodeMetadata>,
+        motive: RejectionMotive,
+        failure: Failure,
+        report: &Report,
+    ) -> Failure {
+        match authenticated.nack(motive, PointList::default()).await {
+            Ok(()) => {
+                report.event(&Nacked::new(motive, &PointList::default()));
+                failure
+            }
+            Err(error) => errors::nack(&error),
+        }
+    }
+
+    /// Closes a connection after `outcome`, and tells how it ended.
+    pub(crate) async fn close(
+        &self,
+        control: &Control<NodeMetadata>,
+        outcome: Result<(), Failure>,
+        tally: &Tally,
+        report: &Report,
+    ) -> Result<(), Failure> {
+        let (reason, drain) = match &outcome {
+            Ok(()) => (DisconnectionReason::ExplicitRequest, Drain::Flush(self.close_timeout)),
+            // Whatever is still queued gets a moment, but nobody waits long for a connection that has failed.
+            Err(failure) => (
+                DisconnectionReason::UnexpectedError(failure.message.as_str().into()),
+                Drain::Flush(self.timeout),
+            ),
+        };
+        // Of a connection that has ended already, the end has been judged.
+        let open = !control.is_closed();
+        let closed = control.close(reason, drain).await;
+        let outcome = match closed {
+            Err(error) if open => outcome.and(Err(errors::close(&error))),
+            _ => outcome,
+        };
+        if let Err(failure) = &outcome {
+            report.error(failure);
+        }
+        let stat = control.stat();
+        report.event(&Closed {
+            reason: control
+                .closing_reason()
+                .unwrap_or(DisconnectionReason::Unknown)
+                .to_string(),
+            bytes_sent: stat.total_sent,
+            bytes_received: stat.total_received,
+            messages_sent: tally.sent.load(Ordering::Relaxed),
+            messages_received: tally.received.load(Ordering::Relaxed),
+        });
+        outcome
+    }
+}

@@ -1,0 +1,79 @@
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::report::Event;
+
+/// A file is about to be sent or received.
+#[derive(Serialize)]
+pub(super) struct TransferStarted {
+    pub(super) name: String,
+    pub(super) size: u64,
+}
+
+impl Event for TransferStarted {
+    const NAME: &'static str = "transfer_started";
+}
+
+impl fmt::Display for TransferStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "transfer of {} of {} bytes", self.name.escape_debug(), self.size)
+    }
+}
+
+/// The remote has the file, with the same digest.
+#[derive(Serialize)]
+pub(super) struct FileSent {
+    pub(super) file: String,
+    /// What the receiver calls it.
+    pub(super) remote_name: String,
+    pub(super) size: u64,
+    pub(super) blake2b: String,
+    pub(super) seconds: f64,
+}
+
+impl Event for FileSent {
+    const NAME: &'static str = "file_sent";
+}
+
+impl fmt::Display for FileSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            file,
+            remote_name,
+            size,
+            blake2b,
+            seconds,
+        } = self;
+        write!(
+            f,
+            "sent {file} as {}: {size} bytes in {seconds:.2} s\nblake2b {blake2b}",
+            remote_name.escape_debug()
+        )
+    }
+}
+
+/// The file is here, with the same digest.
+#[derive(Serialize)]
+pub(super) struct FileReceived {
+    pub(super) file: String,
+    pub(super) size: u64,
+    pub(super) blake2b: String,
+    pub(super) seconds: f64,
+}
+
+impl Event for FileReceived {
+    const NAME: &'static str = "file_received";
+}
+
+impl fmt::Display for FileReceived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            file,
+            size,
+            blake2b,
+            seconds,
+        } = self;
+        write!(f, "received {file}: {size} bytes in {seconds:.2} s\nblake2b {blake2b}")
+    }
+}

@@ -1,0 +1,134 @@
+use std::{path::Path, time::Instant};
+
+use bytes::Bytes;
+use p2p_socket::{ConnectionError, Receiver, Sender};
+use tokio::time::timeout;
+
+use super::{
+    ANSWER_TIMEOUT,
+    events::{FileReceived, TransferStarted},
+    incoming_file::{FileError, IncomingFile},
+    message::{TransferMessage, unexpected},
+};
+use crate::{errors, exchange::is_orderly, failure::Failure, report::Report, session::Tally};
+
+/// Takes files into `directory` until the remote closes.
+pub(crate) async fn receive(
+    sender: Sender<Bytes>,
+    receiver: Receiver<Bytes>,
+    directory: &Path,
+    tally: &Tally,
+    report: &Report,
+) -> Result<(), Failure> {
+    let mut link = Link { sender, receiver, tally };
+    loop {
+        match link.next().await {
+            Ok(TransferMessage::Offer { size, name }) => link.file(directory, &name, size, report).await?,
+            Ok(_) => return Err(unexpected()),
+            Err(Break::Ended(error)) if is_orderly(&error) => return Ok(()),
+            Err(other) => return Err(other.into()),
+        }
+    }
+}
+
+struct Link<'a> {
+    sender: Sender<Bytes>,
+    receiver: Receiver<Bytes>,
+    tally: &'a Tally,
+}
+
+impl Link<'_> {
+    /// Takes one file, and answers.
+    async fn file(&mut self, directory: &Path, name: &str, size: u64, report: &Report) -> Result<(), Failure> {
+        report.event(&TransferStarted {
+            name: name.to_owned(),
+            size,
+        });
+        let started = Instant::now();
+        self.send(&TransferMessage::Accept).await?;
+        let mut file = IncomingFile::create(directory, name, size);
+        let digest = loop {
+            match self.next().await {
+                Ok(TransferMessage::Data(data)) => {
+                    if let Err(error) = file.write(data).await {
+                        return Err(self.refuse(&error).await);
+                    }
+                }
+                Ok(TransferMessage::End(digest)) => break digest,
+                Ok(_) => return Err(unexpected()),
+                Err(cause) => {
+                    let cause = Failure::from(cause);
+                    let message = format!(
+                        "the transfer of {} was cut after {} of {size} bytes: {cause}",
+                        name.escape_debug(),
+                        file.received()
+                    );
+                    return Err(Failure {
+                        phase: "transfer",
+                        message,
+                        ..cause
+                    });
+                }
+            }
+        };
+        let path = match file.finish(digest).await {
+            Ok(path) => path,
+            Err(error) => return Err(self.refuse(&error).await),
+        };
+        report.event(&FileReceived {
+            file: path.display().to_string(),
+            size,
+            blake2b: hex::encode(digest),
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.send(&TransferMessage::Done { digest, name }).await
+    }
+
+    /// Tells the sender that its file is not kept. Gives what the user is told.
+    async fn refuse(&mut self, error: &FileError) -> Failure {
+        let reason = error.reason();
+        // A sender that is gone needs no reason.
+        let _ = self.send(&TransferMessage::Refuse { reason }).await;
+        error.into()
+    }
+
+    async fn send(&self, message: &TransferMessage) -> Result<(), Failure> {
+        self.sender
+            .send(message.encode())
+            .await
+            .map_err(|error| errors::send(&error))?;
+        self.tally.count_sent();
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<TransferMessage, Break> {
+        match timeout(ANSWER_TIMEOUT, self.receiver.recv()).await {
+            Ok(Ok(received)) => {
+                self.tally.count_received();
+                TransferMessage::decode(received.message).map_err(Break::Failed)
+            }
+            Ok(Err(error)) => Err(Break::Ended(error)),
+            Err(_) => Err(Break::Failed(Failure::new(
+                "transfer",
+                "timeout",
+                format!("the remote has sent nothing for {} s", ANSWER_TIMEOUT.as_secs()),
+            ))),
+        }
+    }
+}
+
+/// Why there is no next message.
+enum Break {
+    Ended(ConnectionError),
+    Failed(Failure),
+}
+
+impl From<Break> for Failure {
+    fn from(cause: Break) -> Self {
+        match cause {
+            Break::Ended(error) => errors::connection(&error),
+            Break::Failed(failure) => failure,
+        }
+    }
+}
