@@ -79,6 +79,16 @@ impl Status {
         self.driver.wake();
     }
 
+    /// Closes, unless someone has said already how to: whoever stops because the connection is being closed must
+    /// not keep the queued messages from being sent.
+    pub(crate) fn all_handles_dropped(&self) {
+        lock(&self.close_request).get_or_insert_with(|| CloseRequest {
+            drain: Drain::Discard,
+            since: Instant::now(),
+        });
+        self.driver.wake();
+    }
+
     pub(crate) fn close_request(&self) -> Option<CloseRequest> {
         *lock(&self.close_request)
     }
