@@ -16,7 +16,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::handshake::{End, Progress, Step};
+use crate::{
+    deadline,
+    handshake::{End, Progress, Step},
+};
 
 /// How much is read at a time: a connection message and what may come right behind it.
 const READ_SIZE: usize = 512;
@@ -138,7 +141,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
     /// of ours is lost to a reset.
     pub(crate) async fn finish(mut self, output: Bytes, limit: Duration) -> Result<(), FinishError> {
         self.output = output;
-        let deadline = Instant::now() + limit;
+        let deadline = deadline::after(Instant::now(), limit);
         let cancellation = self.cancellation.clone();
         let written = tokio::select! {
             biased;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{CloseError, ConnectionError, DisconnectionReason, Drain};
+use crate::deadline;
 
 /// What the handles of a connection and its driver tell each other, whatever the messages.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(crate) struct CloseRequest {
 
 impl CloseRequest {
     pub(crate) fn deadline(&self) -> Instant {
-        self.since + self.limit()
+        deadline::after(self.since, self.limit())
     }
 
     pub(crate) fn limit(&self) -> Duration {
