@@ -55,7 +55,7 @@ struct Closing {
     deadline: Pin<Box<Sleep>>,
     stage: Stage,
     remote_ended: bool,
-    /// Why sending had failed before.
+    /// Why not everything is sent that should be: sending had failed before, or a more urgent request came.
     failed: Option<ConnectionError>,
 }
 
@@ -170,6 +170,9 @@ where
                 closing.request = request;
                 closing.deadline.as_mut().reset(request.deadline());
                 if matches!(request.drain, Drain::Discard) {
+                    if closing.stage == Stage::Write {
+                        closing.failed = Some(ConnectionError::ClosedLocally);
+                    }
                     self.discard();
                 }
             }
