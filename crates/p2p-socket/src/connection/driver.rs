@@ -20,7 +20,7 @@ use super::{
     CloseError, ConnectionError, Direction, DisconnectionReason, Drain, Shared, reader::Reader, status::CloseRequest,
     writer::Writer,
 };
-use crate::exchange::poll_discard;
+use crate::exchange::{Discarded, poll_discard};
 
 /// How long queued messages may take to be written after the remote has closed its direction. It usually has closed
 /// both, and the first write tells.
@@ -204,7 +204,11 @@ where
         }
         if !closing.remote_ended {
             // Nobody will take it any more, but a remote that can not send may not read either.
-            closing.remote_ended = poll_discard(&mut self.io, cx).is_ready();
+            match poll_discard(&mut self.io, cx) {
+                Poll::Ready(Discarded::ToTheEnd) => closing.remote_ended = true,
+                Poll::Ready(Discarded::Some) => cx.waker().wake_by_ref(),
+                Poll::Pending => {}
+            }
         }
         let done = closing.stage == Stage::AwaitEnd && closing.remote_ended;
         match closing.request.drain {
@@ -219,11 +223,12 @@ where
     }
 
     fn stop_writing(&mut self, error: &ConnectionError) {
-        self.discard();
         let status = &self.shared.status;
         status.add_reason(DisconnectionReason::of(error, Direction::Sending));
+        // Before those who wait for room or a flush are let go: they ask for it.
         status.set_cause(error.clone());
-        status.writing_ended.cancel();
+        self.discard();
+        self.shared.status.writing_ended.cancel();
     }
 
     fn discard(&mut self) {
