@@ -33,7 +33,7 @@ fn seal(c: &mut Criterion) {
         let mut data = vec![7; size];
         let mut sealer = Sealer::new(key(), nonce());
         group.bench_function(BenchmarkId::new("ours", size), |b| {
-            b.iter(|| sealer.seal(black_box(&mut data)).unwrap())
+            b.iter(|| sealer.seal(black_box(&mut data)).unwrap());
         });
         let (oracle, mut nonce) = (reference(), nonce());
         group.bench_function(BenchmarkId::new("crypto_box", size), |b| {
@@ -81,7 +81,7 @@ fn agree(c: &mut Criterion) {
         SecretKey::from_bytes([2; 32]).public_key(),
     );
     c.bench_function("agree", |b| {
-        b.iter(|| ChannelKey::agree(black_box(&here), black_box(&there)).unwrap())
+        b.iter(|| ChannelKey::agree(black_box(&here), black_box(&there)).unwrap());
     });
 }
 

@@ -12,7 +12,7 @@ use tokio_util::codec::{Decoder, Encoder};
 use tracing::debug;
 
 use crate::{
-    Config, Connection, ConnectionOptions, Metadata, PeerInfo, RejectionMotive,
+    Config, Connection, ConnectionOptions, Metadata, PeerInfo, RejectionMotive, deadline,
     exchange::{Exchange, FinishError},
     handshake::{AcceptError, AuthenticateError, AuthenticatedPeer, Hello, LocalPeer, NackError},
 };
@@ -103,7 +103,7 @@ where
     };
     let timeout = config.handshake_timeout;
     let mut exchange = Exchange::new(config.scheduler.register(io)?, config.cancellation.clone());
-    let deadline = (Instant::now() + timeout).into_std();
+    let deadline = deadline::after(Instant::now(), timeout).into_std();
     let result = async {
         let (hello, output) = Hello::start(local, role, remote, message_nonce, deadline)?;
         let (metadata_exchange, output) = exchange.take(hello, output).await?;
@@ -173,7 +173,7 @@ where
         } = self;
         options.validate()?;
         let peer_id = peer.info().peer_id;
-        let (ack_exchange, output) = peer.accept((Instant::now() + timeout).into_std())?;
+        let (ack_exchange, output) = peer.accept(deadline::after(Instant::now(), timeout).into_std())?;
         match exchange.take(ack_exchange, output).await {
             Ok(established) => {
                 debug!(%peer_id, "accepted");

@@ -16,7 +16,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::handshake::{End, Progress, Step};
+use crate::{
+    deadline,
+    handshake::{End, Progress, Step},
+};
 
 /// How much is read at a time: a connection message and what may come right behind it.
 const READ_SIZE: usize = 512;
@@ -138,7 +141,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
     /// of ours is lost to a reset.
     pub(crate) async fn finish(mut self, output: Bytes, limit: Duration) -> Result<(), FinishError> {
         self.output = output;
-        let deadline = Instant::now() + limit;
+        let deadline = deadline::after(Instant::now(), limit);
         let cancellation = self.cancellation.clone();
         let written = tokio::select! {
             biased;
@@ -177,16 +180,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
 }
 
 /// Reads and forgets until the remote closes, or so much has come that it never will.
-pub(crate) fn poll_discard<T: AsyncRead + Unpin>(io: &mut T, cx: &mut Context<'_>) -> Poll<()> {
+pub(crate) fn poll_discard<T: AsyncRead + Unpin>(io: &mut T, cx: &mut Context<'_>) -> Poll<Discarded> {
     let mut bytes = [0; READ_SIZE];
     for _ in 0..MAX_DISCARDED / READ_SIZE {
         let mut buffer = ReadBuf::new(&mut bytes);
         match ready!(Pin::new(&mut *io).poll_read(cx, &mut buffer)) {
             Ok(()) if !buffer.filled().is_empty() => {}
-            _ => return Poll::Ready(()),
+            _ => return Poll::Ready(Discarded::ToTheEnd),
         }
     }
-    Poll::Ready(())
+    Poll::Ready(Discarded::Some)
+}
+
+/// How much input was thrown away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Discarded {
+    /// All there was: the remote has closed.
+    ToTheEnd,
+    /// A lot, and there is more.
+    Some,
 }
 
 /// Why a last message was not delivered.

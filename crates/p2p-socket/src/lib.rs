@@ -47,6 +47,7 @@ mod authenticate;
 mod config;
 mod connection;
 mod connection_message;
+mod deadline;
 mod exchange;
 pub mod handshake;
 mod metadata;

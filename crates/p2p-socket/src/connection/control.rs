@@ -84,7 +84,10 @@ impl<D> Control<D> {
         self.status.add_reason(reason);
         self.status.request_close(drain);
         self.closed().await;
-        self.status.outcome()
+        match drain {
+            Drain::Discard => Ok(()),
+            Drain::Flush(_) => self.status.outcome(),
+        }
     }
 
     /// Resolves when the connection has ended in both directions.

@@ -20,7 +20,7 @@ use super::{
     CloseError, ConnectionError, Direction, DisconnectionReason, Drain, Shared, reader::Reader, status::CloseRequest,
     writer::Writer,
 };
-use crate::exchange::poll_discard;
+use crate::exchange::{Discarded, poll_discard};
 
 /// How long queued messages may take to be written after the remote has closed its direction. It usually has closed
 /// both, and the first write tells.
@@ -55,7 +55,7 @@ struct Closing {
     deadline: Pin<Box<Sleep>>,
     stage: Stage,
     remote_ended: bool,
-    /// Why sending had failed before.
+    /// Why not everything is sent that should be: sending had failed before, or a more urgent request came.
     failed: Option<ConnectionError>,
 }
 
@@ -170,6 +170,9 @@ where
                 closing.request = request;
                 closing.deadline.as_mut().reset(request.deadline());
                 if matches!(request.drain, Drain::Discard) {
+                    if closing.stage == Stage::Write {
+                        closing.failed = Some(ConnectionError::ClosedLocally);
+                    }
                     self.discard();
                 }
             }
@@ -201,7 +204,11 @@ where
         }
         if !closing.remote_ended {
             // Nobody will take it any more, but a remote that can not send may not read either.
-            closing.remote_ended = poll_discard(&mut self.io, cx).is_ready();
+            match poll_discard(&mut self.io, cx) {
+                Poll::Ready(Discarded::ToTheEnd) => closing.remote_ended = true,
+                Poll::Ready(Discarded::Some) => cx.waker().wake_by_ref(),
+                Poll::Pending => {}
+            }
         }
         let done = closing.stage == Stage::AwaitEnd && closing.remote_ended;
         match closing.request.drain {
@@ -218,6 +225,7 @@ where
     fn stop_writing(&mut self, error: &ConnectionError) {
         let status = &self.shared.status;
         status.add_reason(DisconnectionReason::of(error, Direction::Sending));
+        // Before those who wait for room or a flush are let go: they ask for it.
         status.set_sending_failure(error.clone());
         status.writing_ended.cancel();
         self.discard();

@@ -57,8 +57,14 @@ impl<M> Incoming<M> {
         }
     }
 
-    pub(crate) fn limit(&self) -> usize {
-        self.limit
+    /// The largest encoded message that fits, in bytes.
+    pub(crate) fn max_message_size(&self) -> usize {
+        self.limit.saturating_sub(ConnectionOptions::MESSAGE_OVERHEAD)
+    }
+
+    /// How much room is worth a read while messages wait, in bytes.
+    pub(crate) fn worth_while(&self) -> usize {
+        self.limit / 4
     }
 
     /// How many bytes may still be added when `partial` bytes of an unfinished message are held elsewhere. `None` if
@@ -66,7 +72,7 @@ impl<M> Incoming<M> {
     pub(crate) fn room(&self, partial: usize) -> Option<usize> {
         let mut state = self.lock();
         let room = self.limit.saturating_sub(state.used.saturating_add(partial));
-        let worth_while = self.limit / 4;
+        let worth_while = self.worth_while();
         if room < worth_while && state.used > 0 {
             state.stalled_above = Some(self.limit.saturating_sub(partial.saturating_add(worth_while)));
             return None;

@@ -50,8 +50,8 @@ use crate::{PeerInfo, handshake::Established};
 ///
 /// It is made of a [`Sender`], a [`Receiver`] and a [`Control`], and has all of their methods; [`split`](Self::split)
 /// gives them out. A task of the runtime does the work. Dropping the connection, or all senders and the receiver of
-/// a split one, closes it at once and throws away what is queued: to be sure that everything is sent, call
-/// [`close`](Self::close) with [`Drain::Flush`].
+/// a split one, closes it at once and throws away what is queued, unless it is being closed already. To be sure that
+/// everything is sent, call [`close`](Self::close) with [`Drain::Flush`].
 pub struct Connection<M, D> {
     sender: Sender<M>,
     receiver: Receiver<M>,
@@ -74,7 +74,7 @@ pub(crate) struct Handles<M> {
 
 impl<M> Drop for Handles<M> {
     fn drop(&mut self) {
-        self.shared.status.request_close(Drain::Discard);
+        self.shared.status.all_handles_dropped();
     }
 }
 

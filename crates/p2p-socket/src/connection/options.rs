@@ -20,8 +20,9 @@ pub struct ConnectionOptions {
     /// How messages are put into chunks.
     pub packing: Packing,
     /// How many bytes of received messages may wait to be taken, the partly received one included. When it is full
-    /// nothing more is read, and the remote feels it. A message must fit into it whole. At least
-    /// [`MIN_INCOMING_QUEUE`](Self::MIN_INCOMING_QUEUE). Octez: `incoming_message_queue_size`.
+    /// nothing more is read, and the remote feels it. A message must fit into it whole; only the chunk that ends such
+    /// a large message may go beyond. At least [`MIN_INCOMING_QUEUE`](Self::MIN_INCOMING_QUEUE).
+    /// Octez: `incoming_message_queue_size`.
     pub incoming_queue: usize,
     /// How many bytes of messages may wait to be sent. A message must fit into it whole.
     /// Octez: `outgoing_message_queue_size`.

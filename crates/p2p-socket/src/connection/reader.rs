@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use p2p_framing::ChunkOpener;
+use p2p_framing::{ChunkOpener, MAX_RECEIVED_CHUNK_SIZE};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::codec::Decoder;
 
@@ -63,7 +63,8 @@ where
                 return Poll::Pending;
             };
             if self.decodable {
-                match self.decode(room, incoming) {
+                // At least one message, or a full queue of undecoded bytes would never move.
+                match self.decode(room.max(1), incoming) {
                     Ok(()) if self.decodable => continue,
                     Ok(()) => {}
                     Err(error) => return Poll::Ready(error),
@@ -73,9 +74,15 @@ where
                     None => return Poll::Pending,
                 }
             }
-            if room == 0 {
-                let (size, maximum) = (self.stream.len(), incoming.limit());
-                return Poll::Ready(ConnectionError::MessageTooLarge { size, maximum });
+            // A byte more than has come, at least, or it would be decodable.
+            let size = self.stream.len().saturating_add(1);
+            if let Err(error) = check_size(size, incoming) {
+                return Poll::Ready(error);
+            }
+            if room < incoming.worth_while() {
+                // Nothing but this message is held. Its last chunk may go beyond the bound: whether a message fits
+                // must not depend on what else is in that chunk.
+                room = room.max(MAX_RECEIVED_CHUNK_SIZE.saturating_sub(self.chunk.len()));
             }
             let filled = match self.ahead.take() {
                 Some(mut bytes) => self.open(&mut bytes),
@@ -118,11 +125,11 @@ where
 
     /// Opens the complete chunks of `bytes`, which begin with those of `self.chunk`, and keeps the rest.
     fn open(&mut self, bytes: &mut [u8]) -> Result<(), ConnectionError> {
-        let stream = &mut self.stream;
-        let opened = self
-            .opener
-            .open_complete(bytes, |plaintext| stream.extend_from_slice(plaintext));
-        self.decodable = !self.stream.is_empty();
+        let (stream, decodable) = (&mut self.stream, &mut self.decodable);
+        let opened = self.opener.open_complete(bytes, |plaintext| {
+            stream.extend_from_slice(plaintext);
+            *decodable |= !plaintext.is_empty();
+        });
         let consumed = opened.map_err(ConnectionError::chunk)?;
         self.chunk = bytes.get(consumed..).unwrap_or_default().to_vec();
         Ok(())
@@ -142,6 +149,9 @@ where
                         message,
                         encoded_size: before.saturating_sub(self.stream.len()),
                     };
+                    if let Err(error) = check_size(received.encoded_size, incoming) {
+                        break Err(error);
+                    }
                     // The bytes leave the stream for the queue: only the overhead is new.
                     room = room.saturating_sub(received.cost().saturating_sub(received.encoded_size));
                     batch.push(received);
@@ -160,6 +170,14 @@ where
         incoming.push(batch);
         result
     }
+}
+
+fn check_size<M>(size: usize, incoming: &Incoming<M>) -> Result<(), ConnectionError> {
+    let maximum = incoming.max_message_size();
+    if size > maximum {
+        return Err(ConnectionError::MessageTooLarge { size, maximum });
+    }
+    Ok(())
 }
 
 /// Copies `beginning` to the front of `scratch`, reads up to `room` bytes behind it, and gives back both. Empty at

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{CloseError, ConnectionError, DisconnectionReason, Drain};
+use crate::deadline;
 
 /// How many reasons for closing are kept. The first ones tell, and whoever adds more in a loop shall not fill the memory.
 const MAX_REASONS: usize = 16;
@@ -43,7 +44,7 @@ pub(crate) struct CloseRequest {
 
 impl CloseRequest {
     pub(crate) fn deadline(&self) -> Instant {
-        self.since + self.limit()
+        deadline::after(self.since, self.limit())
     }
 
     pub(crate) fn limit(&self) -> Duration {
@@ -82,6 +83,16 @@ impl Status {
                 *current = Some(request);
             }
         }
+        self.driver.wake();
+    }
+
+    /// Closes, unless someone has said already how to: whoever stops because the connection is being closed must
+    /// not keep the queued messages from being sent.
+    pub(crate) fn all_handles_dropped(&self) {
+        lock(&self.close_request).get_or_insert_with(|| CloseRequest {
+            drain: Drain::Discard,
+            since: Instant::now(),
+        });
         self.driver.wake();
     }
 

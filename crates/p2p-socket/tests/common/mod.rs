@@ -1,13 +1,16 @@
 //! What the tests of connections share.
 #![allow(dead_code, reason = "every test program uses its own part of it")]
 
+pub(crate) mod adversary;
+
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use p2p_crypto::{Difficulty, Identity, Role, SecretKey, Stamp};
 use p2p_framing::encoding::RawEncoding;
 use p2p_socket::{
-    Authenticated, ChainName, Config, Connection, ConnectionOptions, NetworkVersion, NodeMetadata, authenticate,
+    AcceptError, AuthenticateError, Authenticated, ChainName, Config, Connection, ConnectionOptions, NetworkVersion,
+    NodeMetadata, authenticate,
 };
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 
@@ -85,3 +88,50 @@ pub(crate) fn message(index: usize, size: usize) -> Bytes {
 }
 
 pub(crate) const SOON: Duration = Duration::from_secs(1);
+
+pub(crate) const ROLES: [Role; 2] = [Role::Initiator, Role::Responder];
+
+pub(crate) fn other(role: Role) -> Role {
+    match role {
+        Role::Initiator => Role::Responder,
+        Role::Responder => Role::Initiator,
+    }
+}
+
+/// One of ours and an adversary on the other end of a pipe.
+pub(crate) fn against(role: Role) -> (DuplexStream, adversary::Adversary) {
+    let (ours, theirs) = duplex();
+    (ours, adversary::Adversary::new(theirs, other(role)))
+}
+
+/// Authenticates whoever is at the other end of `io`, as peer 1.
+pub(crate) async fn ours<T: AsyncRead + AsyncWrite + Unpin>(
+    io: T,
+    role: Role,
+) -> Result<Authenticated<T, NodeMetadata>, AuthenticateError> {
+    authenticate(io, role, address(), &config(1), NodeMetadata::default()).await
+}
+
+/// Accepts with raw messages and the default options.
+pub(crate) async fn accepted<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    peer: Authenticated<T, NodeMetadata>,
+) -> Result<RawConnection, AcceptError> {
+    peer.accept(RawEncoding::default(), ConnectionOptions::default()).await
+}
+
+/// A connection of ours and an adversary that has established it in order.
+pub(crate) async fn connected_against(role: Role, options: ConnectionOptions) -> (RawConnection, adversary::Adversary) {
+    let (io, mut adversary) = against(role);
+    let (connection, ()) = tokio::join!(
+        async {
+            ours(io, role)
+                .await
+                .unwrap()
+                .accept(RawEncoding::default(), options)
+                .await
+                .unwrap()
+        },
+        adversary.establish()
+    );
+    (connection, adversary)
+}
