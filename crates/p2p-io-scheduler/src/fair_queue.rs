@@ -88,8 +88,8 @@ impl<W> FairQueue<W> {
         }
     }
 
-    /// Asks for up to `wanted > 0` bytes for a flow; `waker` is kept if it has to wait.
-    pub(crate) fn acquire(&mut self, key: FlowKey, wanted: u64, now: Duration, waker: impl FnOnce() -> W) -> Acquired {
+    /// Asks for up to `wanted > 0` bytes for a flow. If it is queued, [`FairQueue::set_waker`] says who is to be woken.
+    pub(crate) fn acquire(&mut self, key: FlowKey, wanted: u64, now: Duration) -> Acquired {
         self.expire(now);
         let Some(pacer) = &mut self.pacer else {
             return Acquired::Granted(wanted);
@@ -130,10 +130,14 @@ impl<W> FairQueue<W> {
             };
             self.lists.push(&mut self.flows, key, place);
         }
-        self.flows[key].waker = Some(waker());
         Acquired::Queued {
             first: self.flows[key].link.place == Place::Behind,
         }
+    }
+
+    /// Says whom to wake for a flow, and returns who it was before.
+    pub(crate) fn set_waker(&mut self, key: FlowKey, waker: W) -> Option<W> {
+        self.flows[key].waker.replace(waker)
     }
 
     /// Returns bytes that were granted and not used. `is_ready` tells whether the flow's socket could go on; if not, the rest of what it
@@ -216,7 +220,7 @@ impl<W> FairQueue<W> {
         let flow = &mut self.flows[key];
         flow.tag = flow.tag.saturating_sub(tag_distance(unused, flow.weight));
         if let Some(pacer) = &mut self.pacer {
-            pacer.refund(unused);
+            pacer.refund(unused, flow.dealt_at);
         }
     }
 
@@ -252,14 +256,14 @@ impl<W> FairQueue<W> {
         self.flows[key].weight = weight;
     }
 
-    /// Removes a flow with all it holds.
-    pub(crate) fn remove(&mut self, key: FlowKey) {
+    /// Removes a flow with all it holds, and returns its waker.
+    pub(crate) fn remove(&mut self, key: FlowKey) -> Option<W> {
         if self.flows[key].link.place != Place::Nowhere {
             self.lists.remove(&mut self.flows, key);
         }
         let dealt = self.flows[key].dealt;
         self.refund(key, dealt);
-        self.flows.remove(key);
+        self.flows.remove(key).waker
     }
 
     /// Wakes everyone who waits, for them to look again.
