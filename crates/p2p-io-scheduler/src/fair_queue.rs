@@ -7,7 +7,7 @@
 //! it is behind everyone who waits, it is served before them, so a flow that wants less than its share gets it at once: max-min fairness.
 //!
 //! Invariants:
-//! - **Constant cost.** All waiting tags lie within one share of the virtual time, so they sort into a ring of [`BUCKETS`]
+//! - **Constant cost.** All waiting tags lie within one share of the virtual time, so they sort into a ring of 64
 //!   first-in-first-out lists with a bitmap. Every operation is a few list links, whatever the number of flows; nothing is allocated per
 //!   grant.
 //! - **Conservation.** Credit is taken when bytes are dealt. What the socket does not use, what a removed flow held and what nobody
@@ -23,12 +23,12 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::handle::Weight;
-use crate::pacer::{MAX_SHARE_BYTES, Pacer};
+use crate::pacer::Pacer;
 use crate::rate::BytesPerSecond;
 
 mod lists;
 
-use lists::{BUCKETS, Link, Lists, Place, Tag, tag_distance};
+use lists::{Link, Lists, Place, Tag, tag_distance};
 
 /// Names a flow within its queue.
 pub(crate) type FlowKey = usize;
@@ -79,10 +79,11 @@ pub(crate) struct FairQueue<W> {
 
 impl<W> FairQueue<W> {
     pub(crate) fn new(rate: Option<BytesPerSecond>, now: Duration) -> Self {
+        let pacer = rate.map(|rate| Pacer::new(rate, now));
         Self {
-            pacer: rate.map(|rate| Pacer::new(rate, now)),
+            lists: Lists::new(pacer.as_ref().map_or(0, Pacer::share)),
+            pacer,
             flows: Slab::new(),
-            lists: Lists::default(),
             virtual_time: 0,
             served: Vec::new(),
         }
@@ -108,10 +109,11 @@ impl<W> FairQueue<W> {
             let nobody_waits = !self.lists.someone_waits();
             pacer.update(now, !nobody_waits);
             let share = wanted.min(pacer.share());
+            let ahead = tag_distance(pacer.share(), Weight::ONE);
+            let is_behind = flow.tag < self.virtual_time;
+            flow.tag = flow.tag.clamp(self.virtual_time, self.virtual_time + ahead);
             if nobody_waits && pacer.available() >= share {
                 pacer.take(share);
-                flow.tag = flow.tag.max(self.virtual_time);
-                self.virtual_time = flow.tag;
                 flow.tag += tag_distance(share, flow.weight);
                 flow.dealt_at = now;
                 return Acquired::Granted(share);
@@ -121,12 +123,10 @@ impl<W> FairQueue<W> {
             } else {
                 share
             };
-            let is_behind = flow.tag < self.virtual_time;
-            flow.tag = flow.tag.max(self.virtual_time);
             let place = if is_behind {
                 Place::Behind
             } else {
-                Place::of_tag(flow.tag)
+                self.lists.place(flow.tag)
             };
             self.lists.push(&mut self.flows, key, place);
         }
@@ -177,10 +177,10 @@ impl<W> FairQueue<W> {
             }
             flow.dealt += share;
             flow.dealt_at = now;
-            self.virtual_time = self.virtual_time.max(flow.tag);
+            self.virtual_time = self.virtual_time.max(self.lists.start_of_bucket(flow.tag));
             flow.tag = flow.tag.max(self.virtual_time) + tag_distance(share, flow.weight);
             let place = if flow.dealt < flow.appetite {
-                Place::of_tag(flow.tag)
+                self.lists.place(flow.tag)
             } else {
                 Place::Nowhere
             };
@@ -224,19 +224,43 @@ impl<W> FairQueue<W> {
         }
     }
 
-    /// Changes the rate and wakes everyone who waits if there is no limit any more.
+    /// Changes the rate, and wakes everyone who waits if there is no limit any more.
     pub(crate) fn set_rate(&mut self, rate: Option<BytesPerSecond>, now: Duration, woken: &mut Vec<W>) {
-        match (&mut self.pacer, rate) {
-            (Some(pacer), Some(rate)) => pacer.set_rate(rate, now),
-            (pacer, rate) => *pacer = rate.map(|rate| Pacer::new(rate, now)),
-        }
-        if rate.is_none() {
-            self.lists = Lists::default();
-            for (_, flow) in &mut self.flows {
-                flow.link = Link::default();
-                flow.dealt = 0;
-                woken.extend(flow.waker.take());
+        self.pacer = match (self.pacer.take(), rate) {
+            (Some(mut pacer), Some(rate)) => {
+                pacer.set_rate(rate, now);
+                Some(pacer)
             }
+            (_, rate) => rate.map(|rate| Pacer::new(rate, now)),
+        };
+        match &self.pacer {
+            Some(pacer) => {
+                let share = pacer.share();
+                self.sort_by_share(share);
+            }
+            None => {
+                self.lists = Lists::new(0);
+                for (_, flow) in &mut self.flows {
+                    flow.link = Link::default();
+                    flow.dealt = 0;
+                    woken.extend(flow.waker.take());
+                }
+            }
+        }
+    }
+
+    /// Puts all flows into lists for another share. The one operation that takes longer the more flows there are.
+    fn sort_by_share(&mut self, share: u64) {
+        let old = std::mem::replace(&mut self.lists, Lists::new(share));
+        self.virtual_time = self.lists.start_of_bucket(self.virtual_time);
+        for key in old.into_order(&self.flows, self.virtual_time) {
+            let flow = &mut self.flows[key];
+            flow.tag = flow.tag.min(self.virtual_time + tag_distance(share, Weight::ONE));
+            let place = match flow.link.place {
+                Place::Bucket(_) => self.lists.place(flow.tag.max(self.virtual_time)),
+                place => place,
+            };
+            self.lists.push(&mut self.flows, key, place);
         }
     }
 
@@ -275,8 +299,3 @@ impl<W> FairQueue<W> {
         self.lists.someone_waits()
     }
 }
-
-const _: () = assert!(
-    MAX_SHARE_BYTES.div_ceil(lists::BUCKET_BYTES) < BUCKETS as u64,
-    "one share ahead of the virtual time fits into the ring"
-);

@@ -26,9 +26,6 @@ const QUANTUM_BYTES: std::ops::RangeInclusive<u64> = 256..=16 * 1024;
 /// The quantum is what flows in this time, within its bounds: twice the resolution of the timer.
 const QUANTUM_TIME: Duration = Duration::from_millis(2);
 
-/// The most bytes that one share ever has.
-pub(crate) const MAX_SHARE_BYTES: u64 = *QUANTUM_BYTES.end() / 2;
-
 const NANOSECONDS: i128 = 1_000_000_000;
 
 /// Bytes times 10^9, so that `rate * nanoseconds` is exact. Credits are positive, lags can be negative.
