@@ -63,6 +63,8 @@ struct Flow<W> {
     /// How many bytes it is taken to want in one tick: small for those who send small messages now and then, so that no credit lies with
     /// them; growing for those who come back at once.
     appetite: u64,
+    /// What the operation that waits asked for.
+    wanted: u64,
     waker: Option<W>,
 }
 
@@ -130,6 +132,7 @@ impl<W> FairQueue<W> {
             };
             self.lists.push(&mut self.flows, key, place);
         }
+        self.flows[key].wanted = wanted;
         Acquired::Queued {
             first: self.flows[key].link.place == Place::Behind,
         }
@@ -168,9 +171,12 @@ impl<W> FairQueue<W> {
                 break None;
             };
             let share = pacer.share().min(flow.appetite - flow.dealt);
-            if pacer.available() < share {
-                break Some(pacer.time_of(share));
+            // For an operation that waits, what it asked for is enough to begin with.
+            let least = if flow.dealt == 0 { share.min(flow.wanted) } else { share };
+            if pacer.available() < least {
+                break Some(pacer.time_of(least));
             }
+            let share = share.min(pacer.available());
             pacer.take(share);
             if flow.dealt == 0 {
                 self.served.push(key);
@@ -272,6 +278,7 @@ impl<W> FairQueue<W> {
             dealt: 0,
             dealt_at: Duration::ZERO,
             appetite: 0,
+            wanted: 0,
             waker: None,
         })
     }
@@ -299,3 +306,6 @@ impl<W> FairQueue<W> {
         self.lists.someone_waits()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,20 +140,22 @@ pub(crate) fn jain(shares: &[f64]) -> f64 {
     sum * sum / (shares.len() as f64 * squares)
 }
 
-/// The most that any window of at least 100 ms holds beyond `rate * window`.
+/// The most that any window of at least 100 ms holds beyond `rate * window`, in bytes.
 pub(crate) fn worst_excess(mut entries: Vec<(Duration, usize)>, rate: u64) -> f64 {
+    const NANOSECONDS: i128 = 1_000_000_000;
     entries.sort();
-    let line = |at: Duration| rate as f64 * at.as_secs_f64();
-    let (mut worst, mut lowest) = (f64::MIN, f64::MAX);
-    let (mut start, mut sum, mut sum_before_start) = (0, 0.0, 0.0);
+    // Bytes times 10^9, to be exact.
+    let line = |at: Duration| i128::from(rate) * at.as_nanos() as i128;
+    let (mut worst, mut lowest) = (0, i128::MAX / 2);
+    let (mut start, mut sum, mut sum_before_start) = (0, 0, 0);
     for (at, bytes) in &entries {
-        sum += *bytes as f64;
+        sum += *bytes as i128 * NANOSECONDS;
         while entries[start].0 + Duration::from_millis(100) <= *at {
-            lowest = f64::min(lowest, sum_before_start - line(entries[start].0));
-            sum_before_start += entries[start].1 as f64;
+            lowest = lowest.min(sum_before_start - line(entries[start].0));
+            sum_before_start += entries[start].1 as i128 * NANOSECONDS;
             start += 1;
         }
-        worst = f64::max(worst, sum - line(*at) - lowest);
+        worst = worst.max(sum - line(*at) - lowest);
     }
-    worst
+    worst as f64 / NANOSECONDS as f64
 }
