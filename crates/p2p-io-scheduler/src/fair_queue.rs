@@ -28,7 +28,7 @@ use crate::rate::BytesPerSecond;
 
 mod lists;
 
-use lists::{Link, Lists, Place, Tag, tag_distance};
+use lists::{Link, Lists, Place, Tag, furthest_ahead, tag_distance};
 
 /// Names a flow within its queue.
 pub(crate) type FlowKey = usize;
@@ -108,10 +108,10 @@ impl<W> FairQueue<W> {
             return Acquired::Granted(granted);
         }
         if flow.link.place == Place::Nowhere {
-            let nobody_waits = !self.lists.someone_waits();
+            let nobody_waits = self.lists.waiting() == 0;
             pacer.update(now, !nobody_waits);
             let share = wanted.min(pacer.share());
-            let ahead = tag_distance(pacer.share(), Weight::ONE);
+            let ahead = furthest_ahead(pacer.share());
             let is_behind = flow.tag < self.virtual_time;
             flow.tag = flow.tag.clamp(self.virtual_time, self.virtual_time + ahead);
             if nobody_waits && pacer.available() >= share {
@@ -162,7 +162,8 @@ impl<W> FairQueue<W> {
     /// again, or `None` if nobody waits.
     pub(crate) fn tick(&mut self, now: Duration, woken: &mut Vec<W>) -> Option<Duration> {
         self.expire(now);
-        self.pacer.as_mut()?.update(now, self.lists.someone_waits());
+        let someone_waits = self.someone_waits();
+        self.pacer.as_mut()?.update(now, someone_waits);
         let next = loop {
             let Some(key) = self.lists.first(self.virtual_time) else {
                 break None;
@@ -170,7 +171,7 @@ impl<W> FairQueue<W> {
             let (Some(pacer), flow) = (&mut self.pacer, &mut self.flows[key]) else {
                 break None;
             };
-            let share = pacer.share().min(flow.appetite - flow.dealt);
+            let share = pacer.share_of(self.lists.waiting()).min(flow.appetite - flow.dealt);
             // For an operation that waits, what it asked for is enough to begin with.
             let least = if flow.dealt == 0 { share.min(flow.wanted) } else { share };
             if pacer.available() < least {
@@ -203,7 +204,7 @@ impl<W> FairQueue<W> {
             self.lists.push(&mut self.flows, key, Place::Dealt);
             woken.extend(self.flows[key].waker.take());
         }
-        if !self.lists.someone_waits() {
+        if !self.someone_waits() {
             still_waits = None;
         }
         still_waits
@@ -261,7 +262,7 @@ impl<W> FairQueue<W> {
         self.virtual_time = self.lists.start_of_bucket(self.virtual_time);
         for key in old.into_order(&self.flows, self.virtual_time) {
             let flow = &mut self.flows[key];
-            flow.tag = flow.tag.min(self.virtual_time + tag_distance(share, Weight::ONE));
+            flow.tag = flow.tag.min(self.virtual_time + furthest_ahead(share));
             let place = match flow.link.place {
                 Place::Bucket(_) => self.lists.place(flow.tag.max(self.virtual_time)),
                 place => place,
@@ -303,7 +304,7 @@ impl<W> FairQueue<W> {
     }
 
     pub(crate) fn someone_waits(&self) -> bool {
-        self.lists.someone_waits()
+        self.lists.waiting() > 0
     }
 }
 

@@ -26,6 +26,12 @@ const QUANTUM_BYTES: std::ops::RangeInclusive<u64> = 256..=16 * 1024;
 /// The quantum is what flows in this time, within its bounds: twice the resolution of the timer.
 const QUANTUM_TIME: Duration = Duration::from_millis(2);
 
+/// How long it may take to serve everyone who waits, if each gets at least [`MIN_SHARE_BYTES`].
+const ROUND_TIME: Duration = Duration::from_millis(20);
+
+/// Smaller shares would make a round of very many connections shorter, but each of their calls to the system almost empty.
+const MIN_SHARE_BYTES: u64 = 64;
+
 const NANOSECONDS: i128 = 1_000_000_000;
 
 /// Bytes times 10^9, so that `rate * nanoseconds` is exact. Credits are positive, lags can be negative.
@@ -53,7 +59,14 @@ impl Pacer {
         }
     }
 
-    /// The unit in which bytes are dealt out: half a quantum, so that a tick can be late by the other half.
+    /// The unit in which bytes are dealt out to so many who wait: small enough for all of them to be served within [`ROUND_TIME`].
+    pub(crate) fn share_of(&self, waiting: usize) -> u64 {
+        let round = self.earned_in(ROUND_TIME) / NANOSECONDS;
+        let share = u64::try_from(round).unwrap_or(u64::MAX) / (waiting as u64).max(1);
+        share.max(MIN_SHARE_BYTES).min(self.share())
+    }
+
+    /// The largest share: half a quantum, so that a tick can be late by the other half.
     pub(crate) fn share(&self) -> u64 {
         self.quantum() / 2
     }

@@ -16,6 +16,12 @@ pub(super) fn tag_distance(bytes: u64, weight: Weight) -> Tag {
     Tag::from((bytes << TAG_FRACTION_BITS) / u64::from(weight.get()))
 }
 
+/// How far a tag may be ahead of the virtual time: a share of the least weight, and the part of a bucket that the virtual time is rounded
+/// down by.
+pub(super) fn furthest_ahead(share: u64) -> Tag {
+    tag_distance(share + (share >> BUCKETS_PER_SHARE_BITS) + 1, Weight::ONE)
+}
+
 /// The ring has one bit per bucket in a `u64`.
 pub(super) const BUCKETS: usize = 64;
 
@@ -69,6 +75,7 @@ pub(super) struct Lists {
     ends: [Ends; BUCKETS + 2],
     /// Which buckets hold a flow.
     occupied: u64,
+    waiting: usize,
     /// A bucket is 2 to this power wide.
     bucket_bits: u32,
 }
@@ -80,6 +87,7 @@ impl Lists {
         Self {
             ends: [Ends::default(); BUCKETS + 2],
             occupied: 0,
+            waiting: 0,
             bucket_bits,
         }
     }
@@ -107,8 +115,9 @@ impl Lists {
         })
     }
 
-    pub(super) fn someone_waits(&self) -> bool {
-        self.occupied != 0 || self.ends[BEHIND].first.is_some()
+    /// How many flows wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
     }
 
     /// The flow that has had bytes to fetch for the longest time.
@@ -132,6 +141,7 @@ impl Lists {
         if list < BUCKETS {
             self.occupied |= 1 << list;
         }
+        self.waiting += usize::from(list != DEALT);
     }
 
     /// Takes a flow out of the list that it is in.
@@ -149,6 +159,7 @@ impl Lists {
         if list < BUCKETS && self.ends[list].first.is_none() {
             self.occupied &= !(1 << list);
         }
+        self.waiting -= usize::from(list != DEALT);
     }
 
     /// All flows that are in a list: the dealt ones in their order, then the waiting ones in theirs.
