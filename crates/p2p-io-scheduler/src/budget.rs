@@ -31,15 +31,18 @@ pub(crate) struct Budget {
 
 struct State {
     queue: FairQueue<Waker>,
-    pacer: PacerTask,
+    pacer: PacerState,
+    /// Of the latest pacer.
+    abort: Option<AbortHandle>,
 }
 
-enum PacerTask {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PacerState {
     Absent,
     /// Sleeps until the next bytes are due.
-    Pacing(AbortHandle),
+    Pacing,
     /// Waits for someone to wait.
-    Lingering(AbortHandle),
+    Lingering,
 }
 
 impl Budget {
@@ -50,7 +53,8 @@ impl Budget {
             epoch,
             state: Mutex::new(State {
                 queue,
-                pacer: PacerTask::Absent,
+                pacer: PacerState::Absent,
+                abort: None,
             }),
             poke: Notify::new(),
         }
@@ -66,23 +70,29 @@ impl Budget {
     /// Outside a tokio runtime, if the flow has to wait.
     pub(crate) fn poll_acquire(self: &Arc<Self>, key: FlowKey, wanted: usize, cx: &Context<'_>) -> Poll<usize> {
         let mut state = self.lock();
-        let now = self.epoch.elapsed();
-        match state.queue.acquire(key, wanted as u64, now, || cx.waker().clone()) {
+        let first = match state.queue.acquire(key, wanted as u64, self.epoch.elapsed()) {
             // What is granted is at most what was wanted.
-            Acquired::Granted(bytes) => Poll::Ready(bytes as usize),
-            Acquired::Queued { first } => {
-                match &state.pacer {
-                    PacerTask::Absent => {
-                        let pacer = tokio::spawn(pace(PacerGuard(Arc::clone(self))));
-                        state.pacer = PacerTask::Pacing(pacer.abort_handle());
-                    }
-                    PacerTask::Lingering(_) => self.poke.notify_one(),
-                    PacerTask::Pacing(_) if first => self.poke.notify_one(),
-                    PacerTask::Pacing(_) => {}
-                }
-                Poll::Pending
+            Acquired::Granted(bytes) => return Poll::Ready(bytes as usize),
+            Acquired::Queued { first } => first,
+        };
+        let replaced = state.queue.set_waker(key, cx.waker().clone());
+        let pacer = std::mem::replace(&mut state.pacer, PacerState::Pacing);
+        drop(state);
+        // Dropping a waker and starting a task can run foreign code, so neither happens under the lock.
+        drop(replaced);
+        match pacer {
+            PacerState::Absent => {
+                let pacer = tokio::spawn(pace(PacerGuard {
+                    budget: Arc::clone(self),
+                    is_over: false,
+                }));
+                self.lock().abort = Some(pacer.abort_handle());
             }
+            PacerState::Lingering => self.poke.notify_one(),
+            PacerState::Pacing if first => self.poke.notify_one(),
+            PacerState::Pacing => {}
         }
+        Poll::Pending
     }
 
     /// Returns acquired bytes that were not transferred; see [`FairQueue::give_back`].
@@ -114,10 +124,12 @@ impl Budget {
 
     pub(crate) fn remove(&self, key: FlowKey) {
         let mut state = self.lock();
-        state.queue.remove(key);
+        let waker = state.queue.remove(key);
         if state.queue.someone_waits() {
             self.poke.notify_one();
         }
+        drop(state);
+        drop(waker);
     }
 
     pub(crate) fn wake_all(&self) {
@@ -128,7 +140,8 @@ impl Budget {
 
     /// Ends the pacer.
     pub(crate) fn close(&self) {
-        if let PacerTask::Pacing(pacer) | PacerTask::Lingering(pacer) = &self.lock().pacer {
+        let pacer = self.lock().abort.take();
+        if let Some(pacer) = pacer {
             pacer.abort();
         }
     }
@@ -147,8 +160,8 @@ impl fmt::Debug for Budget {
 }
 
 /// Deals bytes out whenever they are due.
-async fn pace(guard: PacerGuard) {
-    let budget = &*guard.0;
+async fn pace(mut guard: PacerGuard) {
+    let budget = &*Arc::clone(&guard.budget);
     let mut woken = Vec::new();
     loop {
         let next = budget.lock().queue.tick(budget.epoch.elapsed(), &mut woken);
@@ -161,11 +174,11 @@ async fn pace(guard: PacerGuard) {
                 let _ = tokio::time::timeout_at(budget.epoch + at, poked).await;
             }
             None => {
-                if !budget.linger() {
-                    continue;
-                }
-                let is_over = tokio::time::timeout(LINGER, poked).await.is_err();
-                if budget.stop_lingering(is_over) {
+                if budget.leave(PacerState::Lingering)
+                    && tokio::time::timeout(LINGER, poked).await.is_err()
+                    && budget.leave(PacerState::Absent)
+                {
+                    guard.is_over = true;
                     return;
                 }
             }
@@ -174,38 +187,30 @@ async fn pace(guard: PacerGuard) {
 }
 
 impl Budget {
-    /// Notes that the pacer lingers, unless someone has come to wait.
-    fn linger(&self) -> bool {
+    /// Stops pacing, unless someone waits.
+    fn leave(&self, pacer: PacerState) -> bool {
         let mut state = self.lock();
-        if state.queue.someone_waits() {
-            return false;
+        let leaves = !state.queue.someone_waits();
+        if leaves {
+            state.pacer = pacer;
         }
-        if let PacerTask::Pacing(pacer) = std::mem::replace(&mut state.pacer, PacerTask::Absent) {
-            state.pacer = PacerTask::Lingering(pacer);
-        }
-        true
-    }
-
-    /// Whether the pacer is to end; if not, it is pacing again.
-    fn stop_lingering(&self, is_over: bool) -> bool {
-        let mut state = self.lock();
-        let ends = is_over && !state.queue.someone_waits();
-        if let PacerTask::Lingering(pacer) = std::mem::replace(&mut state.pacer, PacerTask::Absent)
-            && !ends
-        {
-            state.pacer = PacerTask::Pacing(pacer);
-        }
-        ends
+        leaves
     }
 }
 
 /// Makes room for another pacer when this one ends, be it that its runtime was shut down while connections of another one
 /// wait: they are woken and start it again.
-struct PacerGuard(Arc<Budget>);
+struct PacerGuard {
+    budget: Arc<Budget>,
+    /// It ended by itself, and another one may be there already.
+    is_over: bool,
+}
 
 impl Drop for PacerGuard {
     fn drop(&mut self) {
-        self.0.lock().pacer = PacerTask::Absent;
-        self.0.wake_all();
+        if !self.is_over {
+            self.budget.lock().pacer = PacerState::Absent;
+            self.budget.wake_all();
+        }
     }
 }

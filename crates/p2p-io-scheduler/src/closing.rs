@@ -55,7 +55,6 @@ impl std::fmt::Display for Direction {
 /// Reads and writes report it inside an [`io::Error`] of kind [`io::ErrorKind::NotConnected`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the I/O scheduler is shut down")]
-#[non_exhaustive]
 pub struct SchedulerClosed;
 
 impl From<SchedulerClosed> for io::Error {

@@ -7,7 +7,7 @@
 //! it is behind everyone who waits, it is served before them, so a flow that wants less than its share gets it at once: max-min fairness.
 //!
 //! Invariants:
-//! - **Constant cost.** All waiting tags lie within one share of the virtual time, so they sort into a ring of [`BUCKETS`]
+//! - **Constant cost.** All waiting tags lie within one share of the virtual time, so they sort into a ring of 64
 //!   first-in-first-out lists with a bitmap. Every operation is a few list links, whatever the number of flows; nothing is allocated per
 //!   grant.
 //! - **Conservation.** Credit is taken when bytes are dealt. What the socket does not use, what a removed flow held and what nobody
@@ -23,12 +23,12 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::handle::Weight;
-use crate::pacer::{MAX_SHARE_BYTES, Pacer};
+use crate::pacer::Pacer;
 use crate::rate::BytesPerSecond;
 
 mod lists;
 
-use lists::{BUCKETS, Link, Lists, Place, Tag, tag_distance};
+use lists::{Link, Lists, Place, Tag, furthest_ahead, tag_distance};
 
 /// Names a flow within its queue.
 pub(crate) type FlowKey = usize;
@@ -63,6 +63,8 @@ struct Flow<W> {
     /// How many bytes it is taken to want in one tick: small for those who send small messages now and then, so that no credit lies with
     /// them; growing for those who come back at once.
     appetite: u64,
+    /// What the operation that waits asked for.
+    wanted: u64,
     waker: Option<W>,
 }
 
@@ -79,17 +81,18 @@ pub(crate) struct FairQueue<W> {
 
 impl<W> FairQueue<W> {
     pub(crate) fn new(rate: Option<BytesPerSecond>, now: Duration) -> Self {
+        let pacer = rate.map(|rate| Pacer::new(rate, now));
         Self {
-            pacer: rate.map(|rate| Pacer::new(rate, now)),
+            lists: Lists::new(pacer.as_ref().map_or(0, Pacer::share)),
+            pacer,
             flows: Slab::new(),
-            lists: Lists::default(),
             virtual_time: 0,
             served: Vec::new(),
         }
     }
 
-    /// Asks for up to `wanted > 0` bytes for a flow; `waker` is kept if it has to wait.
-    pub(crate) fn acquire(&mut self, key: FlowKey, wanted: u64, now: Duration, waker: impl FnOnce() -> W) -> Acquired {
+    /// Asks for up to `wanted > 0` bytes for a flow. If it is queued, [`FairQueue::set_waker`] says who is to be woken.
+    pub(crate) fn acquire(&mut self, key: FlowKey, wanted: u64, now: Duration) -> Acquired {
         self.expire(now);
         let Some(pacer) = &mut self.pacer else {
             return Acquired::Granted(wanted);
@@ -105,13 +108,14 @@ impl<W> FairQueue<W> {
             return Acquired::Granted(granted);
         }
         if flow.link.place == Place::Nowhere {
-            let nobody_waits = !self.lists.someone_waits();
+            let nobody_waits = self.lists.waiting() == 0;
             pacer.update(now, !nobody_waits);
             let share = wanted.min(pacer.share());
+            let ahead = furthest_ahead(pacer.share());
+            let is_behind = flow.tag < self.virtual_time;
+            flow.tag = flow.tag.clamp(self.virtual_time, self.virtual_time + ahead);
             if nobody_waits && pacer.available() >= share {
                 pacer.take(share);
-                flow.tag = flow.tag.max(self.virtual_time);
-                self.virtual_time = flow.tag;
                 flow.tag += tag_distance(share, flow.weight);
                 flow.dealt_at = now;
                 return Acquired::Granted(share);
@@ -121,19 +125,22 @@ impl<W> FairQueue<W> {
             } else {
                 share
             };
-            let is_behind = flow.tag < self.virtual_time;
-            flow.tag = flow.tag.max(self.virtual_time);
             let place = if is_behind {
                 Place::Behind
             } else {
-                Place::of_tag(flow.tag)
+                self.lists.place(flow.tag)
             };
             self.lists.push(&mut self.flows, key, place);
         }
-        self.flows[key].waker = Some(waker());
+        self.flows[key].wanted = wanted;
         Acquired::Queued {
             first: self.flows[key].link.place == Place::Behind,
         }
+    }
+
+    /// Says whom to wake for a flow, and returns who it was before.
+    pub(crate) fn set_waker(&mut self, key: FlowKey, waker: W) -> Option<W> {
+        self.flows[key].waker.replace(waker)
     }
 
     /// Returns bytes that were granted and not used. `is_ready` tells whether the flow's socket could go on; if not, the rest of what it
@@ -155,7 +162,8 @@ impl<W> FairQueue<W> {
     /// again, or `None` if nobody waits.
     pub(crate) fn tick(&mut self, now: Duration, woken: &mut Vec<W>) -> Option<Duration> {
         self.expire(now);
-        self.pacer.as_mut()?.update(now, self.lists.someone_waits());
+        let someone_waits = self.someone_waits();
+        self.pacer.as_mut()?.update(now, someone_waits);
         let next = loop {
             let Some(key) = self.lists.first(self.virtual_time) else {
                 break None;
@@ -163,20 +171,23 @@ impl<W> FairQueue<W> {
             let (Some(pacer), flow) = (&mut self.pacer, &mut self.flows[key]) else {
                 break None;
             };
-            let share = pacer.share().min(flow.appetite - flow.dealt);
-            if pacer.available() < share {
-                break Some(pacer.time_of(share));
+            let share = pacer.share_of(self.lists.waiting()).min(flow.appetite - flow.dealt);
+            // For an operation that waits, what it asked for is enough to begin with.
+            let least = if flow.dealt == 0 { share.min(flow.wanted) } else { share };
+            if pacer.available() < least {
+                break Some(pacer.time_of(least));
             }
+            let share = share.min(pacer.available());
             pacer.take(share);
             if flow.dealt == 0 {
                 self.served.push(key);
             }
             flow.dealt += share;
             flow.dealt_at = now;
-            self.virtual_time = self.virtual_time.max(flow.tag);
+            self.virtual_time = self.virtual_time.max(self.lists.start_of_bucket(flow.tag));
             flow.tag = flow.tag.max(self.virtual_time) + tag_distance(share, flow.weight);
             let place = if flow.dealt < flow.appetite {
-                Place::of_tag(flow.tag)
+                self.lists.place(flow.tag)
             } else {
                 Place::Nowhere
             };
@@ -193,7 +204,7 @@ impl<W> FairQueue<W> {
             self.lists.push(&mut self.flows, key, Place::Dealt);
             woken.extend(self.flows[key].waker.take());
         }
-        if !self.lists.someone_waits() {
+        if !self.someone_waits() {
             still_waits = None;
         }
         still_waits
@@ -216,23 +227,47 @@ impl<W> FairQueue<W> {
         let flow = &mut self.flows[key];
         flow.tag = flow.tag.saturating_sub(tag_distance(unused, flow.weight));
         if let Some(pacer) = &mut self.pacer {
-            pacer.refund(unused);
+            pacer.refund(unused, flow.dealt_at);
         }
     }
 
-    /// Changes the rate and wakes everyone who waits if there is no limit any more.
+    /// Changes the rate, and wakes everyone who waits if there is no limit any more.
     pub(crate) fn set_rate(&mut self, rate: Option<BytesPerSecond>, now: Duration, woken: &mut Vec<W>) {
-        match (&mut self.pacer, rate) {
-            (Some(pacer), Some(rate)) => pacer.set_rate(rate, now),
-            (pacer, rate) => *pacer = rate.map(|rate| Pacer::new(rate, now)),
-        }
-        if rate.is_none() {
-            self.lists = Lists::default();
-            for (_, flow) in &mut self.flows {
-                flow.link = Link::default();
-                flow.dealt = 0;
-                woken.extend(flow.waker.take());
+        self.pacer = match (self.pacer.take(), rate) {
+            (Some(mut pacer), Some(rate)) => {
+                pacer.set_rate(rate, now);
+                Some(pacer)
             }
+            (_, rate) => rate.map(|rate| Pacer::new(rate, now)),
+        };
+        match &self.pacer {
+            Some(pacer) => {
+                let share = pacer.share();
+                self.sort_by_share(share);
+            }
+            None => {
+                self.lists = Lists::new(0);
+                for (_, flow) in &mut self.flows {
+                    flow.link = Link::default();
+                    flow.dealt = 0;
+                    woken.extend(flow.waker.take());
+                }
+            }
+        }
+    }
+
+    /// Puts all flows into lists for another share. The one operation that takes longer the more flows there are.
+    fn sort_by_share(&mut self, share: u64) {
+        let old = std::mem::replace(&mut self.lists, Lists::new(share));
+        self.virtual_time = self.lists.start_of_bucket(self.virtual_time);
+        for key in old.into_order(&self.flows, self.virtual_time) {
+            let flow = &mut self.flows[key];
+            flow.tag = flow.tag.min(self.virtual_time + furthest_ahead(share));
+            let place = match flow.link.place {
+                Place::Bucket(_) => self.lists.place(flow.tag.max(self.virtual_time)),
+                place => place,
+            };
+            self.lists.push(&mut self.flows, key, place);
         }
     }
 
@@ -244,6 +279,7 @@ impl<W> FairQueue<W> {
             dealt: 0,
             dealt_at: Duration::ZERO,
             appetite: 0,
+            wanted: 0,
             waker: None,
         })
     }
@@ -252,14 +288,14 @@ impl<W> FairQueue<W> {
         self.flows[key].weight = weight;
     }
 
-    /// Removes a flow with all it holds.
-    pub(crate) fn remove(&mut self, key: FlowKey) {
+    /// Removes a flow with all it holds, and returns its waker.
+    pub(crate) fn remove(&mut self, key: FlowKey) -> Option<W> {
         if self.flows[key].link.place != Place::Nowhere {
             self.lists.remove(&mut self.flows, key);
         }
         let dealt = self.flows[key].dealt;
         self.refund(key, dealt);
-        self.flows.remove(key);
+        self.flows.remove(key).waker
     }
 
     /// Wakes everyone who waits, for them to look again.
@@ -268,11 +304,9 @@ impl<W> FairQueue<W> {
     }
 
     pub(crate) fn someone_waits(&self) -> bool {
-        self.lists.someone_waits()
+        self.lists.waiting() > 0
     }
 }
 
-const _: () = assert!(
-    MAX_SHARE_BYTES.div_ceil(lists::BUCKET_BYTES) < BUCKETS as u64,
-    "one share ahead of the virtual time fits into the ring"
-);
+#[cfg(test)]
+mod tests;

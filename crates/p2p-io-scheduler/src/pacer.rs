@@ -8,6 +8,7 @@
 //! - **Late timers cost nothing.** While someone waits, credit goes on growing for up to [`LATENESS`] beyond the quantum, so a tick that
 //!   comes late deals out what it owes. That alone would break the cap, so the window is checked beside it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::rate::BytesPerSecond;
@@ -25,19 +26,25 @@ const QUANTUM_BYTES: std::ops::RangeInclusive<u64> = 256..=16 * 1024;
 /// The quantum is what flows in this time, within its bounds: twice the resolution of the timer.
 const QUANTUM_TIME: Duration = Duration::from_millis(2);
 
-/// The most bytes that one share ever has.
-pub(crate) const MAX_SHARE_BYTES: u64 = *QUANTUM_BYTES.end() / 2;
+/// How long it may take to serve everyone who waits, if each gets at least [`MIN_SHARE_BYTES`].
+const ROUND_TIME: Duration = Duration::from_millis(20);
 
-const NANOSECONDS: u128 = 1_000_000_000;
+/// Smaller shares would make a round of very many connections shorter, but each of their calls to the system almost empty.
+const MIN_SHARE_BYTES: u64 = 64;
 
-/// Credit in bytes times 10^9, so that `rate * nanoseconds` is exact.
-type Credit = u128;
+const NANOSECONDS: i128 = 1_000_000_000;
 
-/// The pace of one direction at one rate.
+/// Bytes times 10^9, so that `rate * nanoseconds` is exact. Credits are positive, lags can be negative.
+type NanoBytes = i128;
+
+/// The pace of one direction.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     rate: u64,
-    credit: Credit,
+    credit: NanoBytes,
+    /// What was earned since the start, used or not, less what was taken: how far the transfer is behind the cap.
+    lag: NanoBytes,
+    history: LagHistory,
     updated: Duration,
 }
 
@@ -46,17 +53,26 @@ impl Pacer {
         Self {
             rate: rate.get(),
             credit: 0,
+            lag: 0,
+            history: LagHistory::default(),
             updated: now,
         }
     }
 
-    /// The unit in which bytes are dealt out: half a quantum, so that a tick can be late by the other half.
+    /// The unit in which bytes are dealt out to so many who wait: small enough for all of them to be served within [`ROUND_TIME`].
+    pub(crate) fn share_of(&self, waiting: usize) -> u64 {
+        let round = self.earned_in(ROUND_TIME) / NANOSECONDS;
+        let share = u64::try_from(round).unwrap_or(u64::MAX) / (waiting as u64).max(1);
+        share.max(MIN_SHARE_BYTES).min(self.share())
+    }
+
+    /// The largest share: half a quantum, so that a tick can be late by the other half.
     pub(crate) fn share(&self) -> u64 {
         self.quantum() / 2
     }
 
     pub(crate) fn quantum(&self) -> u64 {
-        let bytes = u128::from(self.rate) * QUANTUM_TIME.as_nanos() / NANOSECONDS;
+        let bytes = u128::from(self.rate) * QUANTUM_TIME.as_nanos() / NANOSECONDS as u128;
         u64::try_from(bytes)
             .unwrap_or(u64::MAX)
             .clamp(*QUANTUM_BYTES.start(), *QUANTUM_BYTES.end())
@@ -71,37 +87,121 @@ impl Pacer {
 
     /// Earns credit for the time until `now`.
     pub(crate) fn update(&mut self, now: Duration, someone_waits: bool) {
-        let earned = u128::from(self.rate) * now.saturating_sub(self.updated).as_nanos();
-        let lateness = if someone_waits {
-            u128::from(self.rate) * LATENESS.as_nanos()
-        } else {
-            0
-        };
-        let bound = u128::from(self.quantum()) * NANOSECONDS + lateness;
-        self.credit = (self.credit + earned).min(bound);
+        let lateness = if someone_waits { self.earned_in(LATENESS) } else { 0 };
+        let earned = self.earned_in(now.saturating_sub(self.updated));
+        self.credit = (self.credit + earned).min(nano_bytes(self.quantum()) + lateness);
+        self.lag += earned;
         self.updated = self.updated.max(now);
+        self.history.pass_to(self.updated);
     }
 
     /// Bytes that may be taken as of the last update.
     pub(crate) fn available(&self) -> u64 {
-        u64::try_from(self.credit / NANOSECONDS).unwrap_or(u64::MAX)
+        let room = self.rooms().map(|room| room.now).fold(self.credit, NanoBytes::min);
+        u64::try_from(room / NANOSECONDS).unwrap_or(0)
     }
 
     /// Takes `bytes`, which are available.
     pub(crate) fn take(&mut self, bytes: u64) {
-        self.credit = self.credit.saturating_sub(u128::from(bytes) * NANOSECONDS);
+        self.history.note(self.updated, self.lag);
+        self.credit -= nano_bytes(bytes);
+        self.lag -= nano_bytes(bytes);
     }
 
-    /// Takes back bytes that were taken and not used.
-    pub(crate) fn refund(&mut self, bytes: u64) {
-        self.credit += u128::from(bytes) * NANOSECONDS;
+    /// Takes back bytes that were taken at `taken_at` and not used.
+    pub(crate) fn refund(&mut self, bytes: u64, taken_at: Duration) {
+        self.credit += nano_bytes(bytes);
+        self.lag += nano_bytes(bytes);
+        self.history.correct(nano_bytes(bytes), taken_at);
     }
 
     /// When `bytes` will be available, if nobody takes any until then.
     pub(crate) fn time_of(&self, bytes: u64) -> Duration {
-        let missing = (u128::from(bytes) * NANOSECONDS).saturating_sub(self.credit);
-        let nanoseconds = missing.div_ceil(u128::from(self.rate));
+        let bytes = nano_bytes(bytes);
+        let short_of_room = self
+            .rooms()
+            .filter(|room| room.now < bytes)
+            .map(|room| bytes - room.growing);
+        let missing = short_of_room.fold((bytes - self.credit).max(0), NanoBytes::max);
+        let nanoseconds = missing.unsigned_abs().div_ceil(u128::from(self.rate));
         self.updated
             .saturating_add(Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX)))
     }
+
+    /// What may be taken without breaking the cap over any window: the transfer may not have caught up by more than one quantum
+    /// since any moment at least [`WINDOW`] ago. A moment that is not as long ago yet leaves what will be earned until it is.
+    fn rooms(&self) -> impl Iterator<Item = Room> {
+        let before = self.history.max_before_window.map(|lag| (WINDOW, lag));
+        let recent = self
+            .history
+            .recent
+            .iter()
+            .map(|(start, lag)| (self.updated.saturating_sub(*start), *lag));
+        before
+            .into_iter()
+            .chain(recent.take_while(|(age, _)| *age > WINDOW - LATENESS))
+            .map(|(age, lag)| {
+                let growing = self.lag - lag + nano_bytes(self.quantum());
+                Room {
+                    growing,
+                    now: growing + self.earned_in(WINDOW.saturating_sub(age)),
+                }
+            })
+    }
+
+    fn earned_in(&self, time: Duration) -> NanoBytes {
+        // At most 2^64 bytes per second for 2^64 seconds, so 2^128 / 10^9 * 10^9; saturating for times no clock shows.
+        NanoBytes::from(self.rate).saturating_mul(time.as_nanos().min(u128::from(u64::MAX)) as NanoBytes)
+    }
 }
+
+/// What may be taken as regards the windows that began at one moment.
+struct Room {
+    now: NanoBytes,
+    /// What it grows from with the time to come, once the moment is [`WINDOW`] ago.
+    growing: NanoBytes,
+}
+
+/// The lag at the moments when something was about to be taken. These are where a window holds the most, so no others matter.
+#[derive(Debug, Default)]
+struct LagHistory {
+    /// The greatest lag at least [`WINDOW`] ago.
+    max_before_window: Option<NanoBytes>,
+    /// Later ones, at most one per [`HISTORY_STEP`].
+    recent: VecDeque<(Duration, NanoBytes)>,
+}
+
+/// Moments closer together than this count as the first of them.
+const HISTORY_STEP: Duration = Duration::from_millis(1);
+
+impl LagHistory {
+    fn note(&mut self, now: Duration, lag: NanoBytes) {
+        match self.recent.back_mut() {
+            Some((start, greatest)) if now.saturating_sub(*start) < HISTORY_STEP => *greatest = lag.max(*greatest),
+            _ => self.recent.push_back((now, lag)),
+        }
+    }
+
+    fn pass_to(&mut self, now: Duration) {
+        while let Some(&(start, lag)) = self.recent.front()
+            && now.saturating_sub(start) >= WINDOW
+        {
+            self.max_before_window = self.max_before_window.max(Some(lag));
+            self.recent.pop_front();
+        }
+    }
+
+    /// Something that was noted as taken never was.
+    fn correct(&mut self, refund: NanoBytes, taken_at: Duration) {
+        for (_, lag) in self.recent.iter_mut().rev().take_while(|(start, _)| *start > taken_at) {
+            *lag += refund;
+        }
+    }
+}
+
+fn nano_bytes(bytes: u64) -> NanoBytes {
+    NanoBytes::from(bytes) * NANOSECONDS
+}
+
+#[cfg(test)]
+mod tests;

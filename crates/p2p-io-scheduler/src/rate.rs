@@ -96,7 +96,7 @@ impl fmt::Display for BytesPerSecond {
         let rate = self.get();
         let (unit, size) = DISPLAY_UNITS
             .into_iter()
-            .find(|(_, size)| rate % size == 0)
+            .find(|(_, size)| rate.is_multiple_of(*size))
             .unwrap_or(("B", 1));
         write!(f, "{} {unit}/s", rate / size)
     }

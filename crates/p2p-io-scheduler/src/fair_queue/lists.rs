@@ -12,14 +12,21 @@ const TAG_FRACTION_BITS: u32 = 32;
 
 /// How far `bytes` move the tag of a flow of this weight.
 pub(super) fn tag_distance(bytes: u64, weight: Weight) -> Tag {
-    (Tag::from(bytes) << TAG_FRACTION_BITS) / Tag::from(weight.get())
+    // Nobody is dealt 2^32 bytes at once, so this is exact, and faster than in 128 bits.
+    Tag::from((bytes << TAG_FRACTION_BITS) / u64::from(weight.get()))
+}
+
+/// How far a tag may be ahead of the virtual time: a share of the least weight, and the part of a bucket that the virtual time is rounded
+/// down by.
+pub(super) fn furthest_ahead(share: u64) -> Tag {
+    tag_distance(share + (share >> BUCKETS_PER_SHARE_BITS) + 1, Weight::ONE)
 }
 
 /// The ring has one bit per bucket in a `u64`.
 pub(super) const BUCKETS: usize = 64;
 
-/// The width of a bucket. Within one, the order is first in, first out.
-pub(super) const BUCKET_BYTES: u64 = 256;
+/// A share is 16 to 32 buckets wide, so that all waiting tags fit into the ring. Within a bucket, the order is first in, first out.
+const BUCKETS_PER_SHARE_BITS: u32 = 4;
 
 const BEHIND: usize = BUCKETS;
 const DEALT: usize = BUCKETS + 1;
@@ -39,10 +46,6 @@ pub(super) enum Place {
 }
 
 impl Place {
-    pub(super) fn of_tag(tag: Tag) -> Self {
-        Self::Bucket(((tag >> TAG_FRACTION_BITS) / Tag::from(BUCKET_BYTES) % BUCKETS as Tag) as u8)
-    }
-
     fn list(self) -> Option<usize> {
         match self {
             Self::Nowhere => None,
@@ -72,31 +75,49 @@ pub(super) struct Lists {
     ends: [Ends; BUCKETS + 2],
     /// Which buckets hold a flow.
     occupied: u64,
-}
-
-impl Default for Lists {
-    fn default() -> Self {
-        Self {
-            ends: [Ends::default(); BUCKETS + 2],
-            occupied: 0,
-        }
-    }
+    waiting: usize,
+    /// A bucket is 2 to this power wide.
+    bucket_bits: u32,
 }
 
 impl Lists {
+    /// Empty lists for flows that are dealt `share` bytes at a time.
+    pub(super) fn new(share: u64) -> Self {
+        let bucket_bits = (TAG_FRACTION_BITS + share.max(1).ilog2()).saturating_sub(BUCKETS_PER_SHARE_BITS);
+        Self {
+            ends: [Ends::default(); BUCKETS + 2],
+            occupied: 0,
+            waiting: 0,
+            bucket_bits,
+        }
+    }
+
+    fn bucket(&self, tag: Tag) -> usize {
+        (tag >> self.bucket_bits) as usize % BUCKETS
+    }
+
+    /// Where a flow waits that has this tag.
+    pub(super) fn place(&self, tag: Tag) -> Place {
+        Place::Bucket(self.bucket(tag) as u8)
+    }
+
+    /// The smallest tag that shares this one's bucket.
+    pub(super) fn start_of_bucket(&self, tag: Tag) -> Tag {
+        tag >> self.bucket_bits << self.bucket_bits
+    }
+
     /// The waiting flow that is to be served first.
     pub(super) fn first(&self, virtual_time: Tag) -> Option<FlowKey> {
         self.ends[BEHIND].first.or_else(|| {
-            let Place::Bucket(start) = Place::of_tag(virtual_time) else {
-                return None;
-            };
-            let distance = self.occupied.rotate_right(u32::from(start)).trailing_zeros() as usize;
-            self.ends[(usize::from(start) + distance) % BUCKETS].first
+            let start = self.bucket(virtual_time);
+            let distance = self.occupied.rotate_right(start as u32).trailing_zeros() as usize;
+            self.ends[(start + distance) % BUCKETS].first
         })
     }
 
-    pub(super) fn someone_waits(&self) -> bool {
-        self.occupied != 0 || self.ends[BEHIND].first.is_some()
+    /// How many flows wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
     }
 
     /// The flow that has had bytes to fetch for the longest time.
@@ -120,6 +141,7 @@ impl Lists {
         if list < BUCKETS {
             self.occupied |= 1 << list;
         }
+        self.waiting += usize::from(list != DEALT);
     }
 
     /// Takes a flow out of the list that it is in.
@@ -137,5 +159,19 @@ impl Lists {
         if list < BUCKETS && self.ends[list].first.is_none() {
             self.occupied &= !(1 << list);
         }
+        self.waiting -= usize::from(list != DEALT);
+    }
+
+    /// All flows that are in a list: the dealt ones in their order, then the waiting ones in theirs.
+    pub(super) fn into_order<W>(self, flows: &Slab<Flow<W>>, virtual_time: Tag) -> Vec<FlowKey> {
+        let start = self.bucket(virtual_time);
+        let buckets = (0..BUCKETS).map(|distance| (start + distance) % BUCKETS);
+        let mut order = Vec::new();
+        for list in [DEALT, BEHIND].into_iter().chain(buckets) {
+            order.extend(std::iter::successors(self.ends[list].first, |key| {
+                flows[*key].link.next
+            }));
+        }
+        order
     }
 }
