@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use p2p_crypto::{Difficulty, Identity};
+use p2p_crypto::Difficulty;
 use p2p_framing::ChunkSize;
 use p2p_socket::{ChainName, Config, ConnectionOptions, NodeMetadata, Packing, SupportedVersions};
 use tokio_util::sync::CancellationToken;
@@ -63,7 +63,7 @@ pub(crate) struct PeerOptions {
 
 impl PeerOptions {
     /// What connections of these options share. `port` is where we listen, if we do.
-    pub(crate) fn session(
+    pub(crate) async fn session(
         self,
         port: Option<u16>,
         max_message: usize,
@@ -71,7 +71,7 @@ impl PeerOptions {
     ) -> Result<Session, Failure> {
         let identity = match &self.identity {
             Some(file) => identity::read(file)?,
-            None => Identity::generate(self.difficulty),
+            None => identity::generate(self.difficulty, interrupt).await?,
         };
         let versions = SupportedVersions::current(ChainName::from(self.chain.as_str()));
         let config = Config::new(identity, versions.announced())
