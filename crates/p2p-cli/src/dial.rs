@@ -31,7 +31,7 @@ impl Dial {
     pub(crate) async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
         let Self { target, exchange, peer } = self;
         exchange.check()?;
-        let session = peer.session(None, exchange.max_message(), interrupt)?;
+        let session = peer.session(None, exchange.max_message(), interrupt).await?;
         let peer = target.open(&session, report).await?;
         let tally = Tally::default();
         let sender = peer.sender();
@@ -46,7 +46,11 @@ impl Dial {
             sender.flush().await.map_err(|error| crate::errors::send(&error))
         };
         let result = exchange.run(&session, peer, &tally, input, true, report).await;
-        Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if result.is_ok() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }
 

@@ -87,7 +87,11 @@ impl ExchangeOptions {
         } else {
             // Kept to the end: with the last sender the connection would be closed.
             let _sender = sender;
-            let mut inbox = Inbox { receiver, tally, report };
+            let mut inbox = Inbox {
+                receiver,
+                tally,
+                report,
+            };
             self.print(&mut inbox, input, input_must_end).await
         };
         session.close(&control, outcome, tally, report).await

@@ -100,7 +100,7 @@ impl Generate {
 }
 
 /// Makes an identity with all cores, shows the progress on a terminal, and stops when interrupted.
-async fn generate(difficulty: Difficulty, interrupt: &CancellationToken) -> Result<Identity, Failure> {
+pub(crate) async fn generate(difficulty: Difficulty, interrupt: &CancellationToken) -> Result<Identity, Failure> {
     let interrupt = interrupt.clone();
     let search = tokio::task::spawn_blocking(move || {
         let secret_key = SecretKey::generate();

@@ -34,7 +34,13 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         match input.read_until(b'\n', &mut line).await {
             Ok(0) => return Ok(None),
             Ok(_) => {}
-            Err(error) => return Err(Failure::new("input", "unreadable_input", format!("can not read standard input: {error}"))),
+            Err(error) => {
+                return Err(Failure::new(
+                    "input",
+                    "unreadable_input",
+                    format!("can not read standard input: {error}"),
+                ));
+            }
         }
         if line.last() == Some(&b'\n') {
             line.pop();
@@ -42,7 +48,10 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             return Err(Failure::new(
                 "input",
                 "message_too_large",
-                format!("a line of standard input has more than {} bytes: no message may be longer", self.max_line),
+                format!(
+                    "a line of standard input has more than {} bytes: no message may be longer",
+                    self.max_line
+                ),
             ));
         }
         Ok(Some(line.into()))

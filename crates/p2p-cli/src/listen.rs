@@ -60,7 +60,7 @@ impl Listen {
         let listener = TcpListener::bind(self.bind).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let max_message = self.exchange.max_message();
-        let session = self.peer.session(Some(address.port()), max_message, interrupt)?;
+        let session = self.peer.session(Some(address.port()), max_message, interrupt).await?;
         report.event(&Listening {
             address: address.to_string(),
             port: address.port(),
@@ -82,7 +82,11 @@ impl Listen {
             failures = &mut serve => failures,
             () = input => serve.await,
         };
-        Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if failures == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }
 
@@ -150,7 +154,8 @@ impl Service {
             Ok(Ok(())) => 0,
             Ok(Err(_)) => 1,
             Err(error) => {
-                self.report.error(&Failure::caused_by("session", "connection_failed", &error));
+                self.report
+                    .error(&Failure::caused_by("session", "connection_failed", &error));
                 1
             }
         }
@@ -174,7 +179,14 @@ impl Service {
             }
         };
         let tally = Arc::new(Tally::default());
-        let _registered = self.peers.insert(number, peer.sender(), tally.clone(), report.clone());
+        let _registered = self.peers.insert(
+            number,
+            Addressee {
+                sender: peer.sender(),
+                tally: tally.clone(),
+                report: report.clone(),
+            },
+        );
         // Whoever comes after the end of standard input has nothing to do with it.
         let late = self.input_ended.is_cancelled();
         let input = async {
@@ -184,7 +196,9 @@ impl Service {
             self.input_ended.cancelled().await;
             Ok(())
         };
-        self.exchange.run(&self.session, peer, &tally, input, false, &report).await
+        self.exchange
+            .run(&self.session, peer, &tally, input, false, &report)
+            .await
     }
 
     /// Sends each line of standard input to everyone who is connected. Lines wait while nobody is.
@@ -214,14 +228,18 @@ impl Service {
     }
 
     async fn send_to_all(&self, line: &Bytes) {
-        for (tally, report, sender) in self.peers.wait_for_some().await {
+        for Addressee { sender, tally, report } in self.peers.wait_for_some().await {
             let result = match sender.try_send(line.clone()) {
                 Ok(()) => Ok(()),
                 Err(TrySendError::Full(message)) => {
                     // One peer that does not read must not stop the others for ever.
                     match timeout(self.session.close_timeout, sender.send_encoded(&message)).await {
                         Ok(result) => result.map_err(|error| errors::send(&error)),
-                        Err(_) => Err(Failure::new("session", "timeout", "the remote does not read what is sent to it")),
+                        Err(_) => Err(Failure::new(
+                            "session",
+                            "timeout",
+                            "the remote does not read what is sent to it",
+                        )),
                     }
                 }
                 Err(TrySendError::Failed(error)) => Err(errors::send(&error)),
@@ -240,34 +258,42 @@ impl Service {
     }
 }
 
+/// Someone to send standard input to.
+#[derive(Clone)]
+struct Addressee {
+    sender: Sender<Bytes>,
+    tally: Arc<Tally>,
+    report: Report,
+}
+
 /// Who is connected now.
 #[derive(Default)]
 struct Peers {
-    senders: Mutex<BTreeMap<u64, (Arc<Tally>, Report, Sender<Bytes>)>>,
+    by_number: Mutex<BTreeMap<u64, Addressee>>,
     joined: Notify,
 }
 
 impl Peers {
-    fn insert(&self, number: u64, sender: Sender<Bytes>, tally: Arc<Tally>, report: Report) -> Registered<'_> {
-        self.lock().insert(number, (tally, report, sender));
+    fn insert(&self, number: u64, addressee: Addressee) -> Registered<'_> {
+        self.lock().insert(number, addressee);
         self.joined.notify_waiters();
         Registered { peers: self, number }
     }
 
     /// Everyone who is connected, once there is someone.
-    async fn wait_for_some(&self) -> Vec<(Arc<Tally>, Report, Sender<Bytes>)> {
+    async fn wait_for_some(&self) -> Vec<Addressee> {
         loop {
             let joined = self.joined.notified();
-            let senders: Vec<_> = self.lock().values().cloned().collect();
-            if !senders.is_empty() {
-                return senders;
+            let all: Vec<_> = self.lock().values().cloned().collect();
+            if !all.is_empty() {
+                return all;
             }
             joined.await;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, (Arc<Tally>, Report, Sender<Bytes>)>> {
-        self.senders.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Addressee>> {
+        self.by_number.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

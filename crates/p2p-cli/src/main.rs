@@ -1,6 +1,5 @@
 //! The command-line tool `p2p`: talks to Tezos peers, sends files, shows what the library does.
 
-mod bandwidth;
 mod demo;
 mod dial;
 mod errors;

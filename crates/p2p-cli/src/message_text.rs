@@ -55,7 +55,13 @@ mod tests {
         assert_eq!(MessageText::new(long.as_bytes()).to_string(), long);
         assert_eq!(MessageText::new(b"").to_string(), "");
         assert_eq!(MessageText::new(b"\x1b[2J").to_string(), "0x1b5b324a");
-        assert_eq!(MessageText::new(&[0xff; 64]).to_string(), format!("0x{}", "ff".repeat(64)));
-        assert_eq!(MessageText::new(&[0xff; 65]).to_string(), format!("0x{}…", "ff".repeat(64)));
+        assert_eq!(
+            MessageText::new(&[0xff; 64]).to_string(),
+            format!("0x{}", "ff".repeat(64))
+        );
+        assert_eq!(
+            MessageText::new(&[0xff; 65]).to_string(),
+            format!("0x{}…", "ff".repeat(64))
+        );
     }
 }

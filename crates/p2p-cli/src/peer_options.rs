@@ -3,17 +3,13 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use p2p_crypto::{Difficulty, Identity};
+use p2p_crypto::Difficulty;
 use p2p_framing::ChunkSize;
+use p2p_io_scheduler::{BytesPerSecond, IoScheduler, Limits};
 use p2p_socket::{ChainName, Config, ConnectionOptions, NodeMetadata, Packing, SupportedVersions};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    bandwidth::{self, BytesPerSecond},
-    failure::Failure,
-    identity,
-    session::Session,
-};
+use crate::{failure::Failure, identity, session::Session};
 
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Peer options")]
@@ -63,7 +59,7 @@ pub(crate) struct PeerOptions {
 
 impl PeerOptions {
     /// What connections of these options share. `port` is where we listen, if we do.
-    pub(crate) fn session(
+    pub(crate) async fn session(
         self,
         port: Option<u16>,
         max_message: usize,
@@ -71,14 +67,18 @@ impl PeerOptions {
     ) -> Result<Session, Failure> {
         let identity = match &self.identity {
             Some(file) => identity::read(file)?,
-            None => Identity::generate(self.difficulty),
+            None => identity::generate(self.difficulty, interrupt).await?,
         };
         let versions = SupportedVersions::current(ChainName::from(self.chain.as_str()));
+        let limits = Limits {
+            download: self.max_download,
+            upload: self.max_upload,
+        };
         let config = Config::new(identity, versions.announced())
             .required_difficulty(self.difficulty)
             .advertised_port(self.advertise.or(port).unwrap_or(0))
             .handshake_timeout(self.timeout)
-            .scheduler(bandwidth::scheduler(self.max_download, self.max_upload))
+            .scheduler(IoScheduler::new(limits))
             .cancellation(interrupt.clone());
         // A queue has to hold the largest message with its length, and a chunk beside it.
         let queue = max_message.saturating_add(ConnectionOptions::MIN_INCOMING_QUEUE);

@@ -149,7 +149,10 @@ impl Session {
             Err(error) if open => outcome.and(Err(errors::close(&error))),
             _ => outcome,
         };
-        if let Err(failure) = &outcome {
+        // An interrupt is told once, not by each connection.
+        if let Err(failure) = &outcome
+            && !self.interrupt.is_cancelled()
+        {
             report.error(failure);
         }
         let stat = control.stat();

@@ -1,13 +1,13 @@
 //! `p2p replay` finds recorded sessions equal to our own work, and tells what is not a session.
 
-mod common;
+mod recorded;
 
 use std::fs;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::common::{events, recorded, recorded_sessions, replay};
+use crate::recorded::{events, recorded, recorded_sessions, replay};
 
 /// How many sessions are kept beside this test.
 const RECORDED: usize = 56;

@@ -1,6 +1,6 @@
 //! `p2p replay` notices whatever is changed in a recorded session.
 
-mod common;
+mod recorded;
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::common::{events, recorded, replay};
+use crate::recorded::{events, recorded, replay};
 
 /// Replays many damaged sessions at once; each must differ, and is named by what was done to it.
 #[derive(Default)]

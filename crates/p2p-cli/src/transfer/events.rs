@@ -47,7 +47,7 @@ impl fmt::Display for FileSent {
         } = self;
         write!(
             f,
-            "sent {file} as {}: {size} bytes in {seconds:.2} s\nblake2b {blake2b}",
+            "sent {file} as {}: {size} bytes in {seconds:.2} s, blake2b {blake2b}",
             remote_name.escape_debug()
         )
     }
@@ -74,6 +74,6 @@ impl fmt::Display for FileReceived {
             blake2b,
             seconds,
         } = self;
-        write!(f, "received {file}: {size} bytes in {seconds:.2} s\nblake2b {blake2b}")
+        write!(f, "received {file}: {size} bytes in {seconds:.2} s, blake2b {blake2b}")
     }
 }

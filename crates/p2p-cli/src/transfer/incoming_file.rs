@@ -166,12 +166,11 @@ impl FileError {
 impl From<&FileError> for Failure {
     fn from(error: &FileError) -> Self {
         let (name, message) = match error {
-            FileError::Disk { path, source } => {
-                ("disk_failed", format!("can not write {}: {source}", path.display()))
-            }
-            FileError::NoFreeName { path } => {
-                ("no_free_name", format!("{} and all names like it are taken", path.display()))
-            }
+            FileError::Disk { path, source } => ("disk_failed", format!("can not write {}: {source}", path.display())),
+            FileError::NoFreeName { path } => (
+                "no_free_name",
+                format!("{} and all names like it are taken", path.display()),
+            ),
             FileError::WrongSize { .. } => ("wrong_size", format!("the transfer failed: {}", error.reason())),
             FileError::WrongDigest => ("wrong_digest", format!("the transfer failed: {}", error.reason())),
             FileError::Writer => ("disk_failed", "the file could not be written".to_owned()),

@@ -17,9 +17,9 @@ mod outgoing_file;
 mod receive;
 mod send;
 
-pub(crate) use self::{message::MAX_MESSAGE, receive::receive, send::Send};
-
 use std::time::Duration;
+
+pub(crate) use self::{message::MAX_MESSAGE, receive::receive, send::Send};
 
 /// How long the other side may be silent while it is its turn.
 ///

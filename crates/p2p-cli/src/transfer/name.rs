@@ -8,7 +8,13 @@ pub(super) fn plain_name(offered: &str) -> String {
     let last = offered.rsplit(['/', '\\']).next().unwrap_or_default();
     let mut name: String = last
         .chars()
-        .map(|c| if c.is_control() || "<>:\"|?*".contains(c) { '_' } else { c })
+        .map(|c| {
+            if c.is_control() || "<>:\"|?*".contains(c) {
+                '_'
+            } else {
+                c
+            }
+        })
         .collect();
     // A leading dot would hide the file, or name a directory.
     if name.starts_with('.') {
@@ -18,7 +24,11 @@ pub(super) fn plain_name(offered: &str) -> String {
         name.pop();
     }
     let name = name.trim_end_matches(['.', ' ']).trim_start();
-    if name.is_empty() { "file".to_owned() } else { name.to_owned() }
+    if name.is_empty() {
+        "file".to_owned()
+    } else {
+        name.to_owned()
+    }
 }
 
 /// The names to try one after the other when `name` is taken: `a.txt`, `a (1).txt`, `a (2).txt`, …

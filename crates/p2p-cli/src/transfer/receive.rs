@@ -20,7 +20,11 @@ pub(crate) async fn receive(
     tally: &Tally,
     report: &Report,
 ) -> Result<(), Failure> {
-    let mut link = Link { sender, receiver, tally };
+    let mut link = Link {
+        sender,
+        receiver,
+        tally,
+    };
     loop {
         match link.next().await {
             Ok(TransferMessage::Offer { size, name }) => link.file(directory, &name, size, report).await?,

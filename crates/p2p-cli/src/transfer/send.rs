@@ -28,7 +28,7 @@ pub(crate) struct Send {
 impl Send {
     pub(crate) async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
         let (file, size) = OutgoingFile::open(&self.file)?;
-        let session = self.peer.session(None, MAX_MESSAGE, interrupt)?;
+        let session = self.peer.session(None, MAX_MESSAGE, interrupt).await?;
         let peer = self.target.open(&session, report).await?;
         let name = self.file.file_name().unwrap_or_default().to_string_lossy();
         report.event(&TransferStarted {

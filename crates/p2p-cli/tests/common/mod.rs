@@ -1,29 +1,182 @@
-//! What the tests of `p2p replay` share.
-#![allow(dead_code, reason = "every test program uses its own part of it")]
+//! Runs the binary and reads what it says.
+
+// Not every test file needs everything.
+#![allow(dead_code, unreachable_pub)]
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Output},
+    io::{BufRead, BufReader, Read, Write},
+    path::Path,
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Output, Stdio},
 };
 
 use serde_json::Value;
 
-pub(crate) fn recorded_sessions() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/sessions")
-}
-
-pub(crate) fn recorded(name: &str) -> Value {
-    let text = fs::read_to_string(recorded_sessions().join(format!("{name}.json"))).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
-pub(crate) fn replay(options: &[&str], path: &Path) -> Output {
+/// The binary with these arguments.
+pub fn p2p<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_p2p"));
-    command.arg("replay").args(options).arg(path).output().unwrap()
+    command.args(arguments).stdin(Stdio::null());
+    command
 }
 
-pub(crate) fn events(output: &Output) -> Vec<Value> {
-    let lines = std::str::from_utf8(&output.stdout).unwrap().lines();
-    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+/// Runs it to its end.
+pub fn run<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Finished {
+    Finished::from(p2p(arguments).output().unwrap())
+}
+
+/// What a run has left.
+#[derive(Debug)]
+pub struct Finished {
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Finished {
+    /// Fails unless the status is this one, with one clear sentence on standard error that contains `text`.
+    #[track_caller]
+    pub fn expect_error(&self, status: i32, text: &str) {
+        assert_eq!(self.status, Some(status), "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        assert!(self.stderr.contains(text), "{self:?}");
+    }
+
+    /// Fails unless all went well in silence.
+    #[track_caller]
+    pub fn expect_success(&self) {
+        assert_eq!((self.status, self.stderr.as_str()), (Some(0), ""), "{self:?}");
+    }
+
+    /// The JSON events of this name.
+    pub fn events(&self, name: &str) -> Vec<Value> {
+        let events = self
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.filter(|event| event["event"] == name).collect()
+    }
+}
+
+impl From<Output> for Finished {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// A run that goes on, ended with the test.
+pub struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+    stderr: ChildStderr,
+    seen: String,
+}
+
+impl Running {
+    /// Starts it with `--json` and a standard input that stays open.
+    pub fn start<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut child = p2p(["--json"].into_iter().chain(arguments))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            stdin: child.stdin.take(),
+            stdout: BufReader::new(child.stdout.take().unwrap()),
+            stderr: child.stderr.take().unwrap(),
+            child,
+            seen: String::new(),
+        }
+    }
+
+    /// Starts a listener on a free port, and gives its address.
+    pub fn listen<'a>(arguments: impl IntoIterator<Item = &'a str>) -> (Self, String) {
+        let mut listener = Self::start(["listen", "--bind", "127.0.0.1:0"].into_iter().chain(arguments));
+        let address = listener.wait_for("listening")["address"].as_str().unwrap().to_owned();
+        (listener, address)
+    }
+
+    /// Reads to the next event of this name.
+    #[track_caller]
+    pub fn wait_for(&mut self, name: &str) -> Value {
+        loop {
+            let mut line = String::new();
+            self.stdout.read_line(&mut line).unwrap();
+            assert!(!line.is_empty(), "it ended without {name}: {}", self.seen);
+            self.seen.push_str(&line);
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if event["event"] == name {
+                return event;
+            }
+        }
+    }
+
+    /// Writes to its standard input.
+    pub fn write(&mut self, text: &str) {
+        let stdin = self.stdin.as_mut().unwrap();
+        stdin.write_all(text.as_bytes()).unwrap();
+        stdin.flush().unwrap();
+    }
+
+    /// Ends its standard input.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Ends it without a chance to say anything.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end.
+    pub fn finish(mut self) -> Finished {
+        let mut stderr = String::new();
+        self.stdout.read_to_string(&mut self.seen).unwrap();
+        self.stderr.read_to_string(&mut stderr).unwrap();
+        Finished {
+            status: self.child.wait().unwrap().code(),
+            stdout: std::mem::take(&mut self.seen),
+            stderr,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A path as an argument.
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Presses Ctrl-C once the process listens to it.
+#[cfg(target_os = "linux")]
+pub fn interrupt_when_ready(running: &Running) {
+    // The second and the fifteenth bit: SIGINT and SIGTERM.
+    const HANDLERS: u64 = 1 << 1 | 1 << 14;
+    let id = running.id().to_string();
+    loop {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        if u64::from_str_radix(caught.trim(), 16).unwrap() & HANDLERS == HANDLERS {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+    assert!(sent.success());
 }
