@@ -183,7 +183,9 @@ impl Writer {
     }
 
     fn tell_waiting(&mut self) {
-        while let Some((_, flushed)) = self.waiting.pop_front_if(|(until, _)| *until <= self.written) {
+        while self.waiting.front().is_some_and(|(until, _)| *until <= self.written)
+            && let Some((_, flushed)) = self.waiting.pop_front()
+        {
             // Whoever asked may have gone.
             let _ = flushed.send(());
         }
