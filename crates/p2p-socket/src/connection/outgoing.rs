@@ -32,6 +32,13 @@ pub(crate) struct QueuedMessage {
     pub(crate) _room: Option<OwnedSemaphorePermit>,
 }
 
+impl QueuedMessage {
+    /// Whether it is a mere request to be told, of somebody who has gone.
+    fn is_abandoned_flush(&self) -> bool {
+        self.bytes.is_empty() && self.flushed.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+}
+
 /// The connection takes no more messages.
 #[derive(Debug)]
 pub(crate) struct OutgoingClosed;
@@ -71,6 +78,10 @@ impl Outgoing {
         let mut queue = self.lock();
         if queue.closed {
             return Err(OutgoingClosed);
+        }
+        // They take no room, so that nothing but this bounds them.
+        while queue.messages.back().is_some_and(QueuedMessage::is_abandoned_flush) {
+            queue.messages.pop_back();
         }
         queue.messages.push_back(message);
         Ok(())
@@ -122,5 +133,33 @@ impl Outgoing {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flush() -> (QueuedMessage, oneshot::Receiver<()>) {
+        let (flushed, wait) = oneshot::channel();
+        let request = QueuedMessage {
+            bytes: Bytes::new(),
+            flushed: Some(flushed),
+            _room: None,
+        };
+        (request, wait)
+    }
+
+    #[test]
+    fn abandoned_flushes_leave_the_queue() {
+        let outgoing = Outgoing::new(1000);
+        let (kept, wait) = flush();
+        outgoing.push(kept).unwrap();
+        for _ in 0..1000 {
+            let (abandoned, _) = flush();
+            outgoing.push(abandoned).unwrap();
+        }
+        assert_eq!(outgoing.lock().messages.len(), 2);
+        drop(wait);
     }
 }

@@ -13,11 +13,16 @@ use super::{ConnectionError, Handles, Received, TryRecvError};
 /// The receiving half of a connection. When it is dropped, what the remote sends is read and thrown away.
 pub struct Receiver<M> {
     handles: Arc<Handles<M>>,
+    /// Whether the [`Stream`] has told its end.
+    stream_ended: bool,
 }
 
 impl<M> Receiver<M> {
     pub(super) fn new(handles: Arc<Handles<M>>) -> Self {
-        Self { handles }
+        Self {
+            handles,
+            stream_ended: false,
+        }
     }
 
     /// Waits for the next message. Octez: `P2p_socket.read`.
@@ -98,15 +103,17 @@ impl<M> fmt::Debug for Receiver<M> {
     }
 }
 
-/// Ends without an error when either side closed in order.
+/// Ends without an error when either side closed in order, and behind the error otherwise.
 impl<M> Stream for Receiver<M> {
     type Item = Result<M, ConnectionError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(match ready!(self.poll_recv(cx)) {
-            Ok(received) => Some(Ok(received.message)),
-            Err(ConnectionError::ClosedByPeer | ConnectionError::ClosedLocally) => None,
-            Err(error) => Some(Err(error)),
-        })
+        let error = match ready!(self.poll_recv(cx)) {
+            Ok(received) => return Poll::Ready(Some(Ok(received.message))),
+            Err(error) => error,
+        };
+        let told = std::mem::replace(&mut self.stream_ended, true);
+        let in_order = matches!(error, ConnectionError::ClosedByPeer | ConnectionError::ClosedLocally);
+        Poll::Ready((!told && !in_order).then_some(Err(error)))
     }
 }

@@ -23,8 +23,10 @@ use super::{
 pub struct Sender<M> {
     handles: Arc<Handles<M>>,
     encode: Arc<EncodeFn<M>>,
-    /// What the [`Sink`] is doing.
-    sinking: Option<Sinking>,
+    /// The message that the [`Sink`] has taken and for which there is no room yet.
+    overflow: Option<Sinking>,
+    /// The flush that the [`Sink`] has begun.
+    flushing: Option<Sinking>,
 }
 
 type Sinking = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + Sync>>;
@@ -47,7 +49,8 @@ impl<M> Sender<M> {
         Self {
             handles,
             encode: Arc::new(encode),
-            sinking: None,
+            overflow: None,
+            flushing: None,
         }
     }
 
@@ -236,7 +239,8 @@ impl<M> Clone for Sender<M> {
         Self {
             handles: self.handles.clone(),
             encode: self.encode.clone(),
-            sinking: None,
+            overflow: None,
+            flushing: None,
         }
     }
 }
@@ -254,20 +258,17 @@ impl<M: Send + 'static> Sink<M> for Sender<M> {
     type Error = SendError;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        let Some(sinking) = &mut self.sinking else {
-            return Poll::Ready(Ok(()));
-        };
-        let result = ready!(sinking.as_mut().poll(cx));
-        self.sinking = None;
-        Poll::Ready(result)
+        poll_sinking(&mut self.overflow, cx)
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: M) -> Result<(), SendError> {
+        // A flush that was begun before does not speak for this message.
+        self.flushing = None;
         match self.try_send(message) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(message)) => {
                 let sender = self.clone();
-                self.sinking = Some(Box::pin(async move { sender.send_encoded(&message).await }));
+                self.overflow = Some(Box::pin(async move { sender.send_encoded(&message).await }));
                 Ok(())
             }
             Err(TrySendError::Failed(error)) => Err(error),
@@ -275,16 +276,26 @@ impl<M: Send + 'static> Sink<M> for Sender<M> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        if self.sinking.is_none() {
+        ready!(self.as_mut().poll_ready(cx))?;
+        if self.flushing.is_none() {
             let sender = self.clone();
-            self.sinking = Some(Box::pin(async move { sender.flush().await }));
+            self.flushing = Some(Box::pin(async move { sender.flush().await }));
         }
-        self.poll_ready(cx)
+        poll_sinking(&mut self.flushing, cx)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         self.poll_flush(cx)
     }
+}
+
+fn poll_sinking(sinking: &mut Option<Sinking>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+    let Some(future) = sinking else {
+        return Poll::Ready(Ok(()));
+    };
+    let result = ready!(future.as_mut().poll(cx));
+    *sinking = None;
+    Poll::Ready(result)
 }
 
 /// A message that has been encoded once; a clone costs next to nothing. Octez: `P2p_socket.encoded_message`.
