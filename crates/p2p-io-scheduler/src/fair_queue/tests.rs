@@ -53,8 +53,8 @@ fn run(cap: u64, plans: &[Plan], duration: u64) -> Vec<u64> {
     transferred
 }
 
-/// Weighted max-min fair rates by definition: share what is left among those who still want more, and settle those whose
-/// demand is met, until nobody's is.
+/// Weighted max-min fair rates by definition: share what is left among those who still want more, and settle those
+/// whose demand is met, until nobody's is.
 fn max_min(cap: f64, demands: &[(f64, f64)]) -> Vec<f64> {
     let mut rates = vec![None; demands.len()];
     loop {
