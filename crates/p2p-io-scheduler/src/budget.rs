@@ -19,8 +19,8 @@ const LINGER: Duration = Duration::from_millis(100);
 
 /// What all connections may transfer in one direction.
 ///
-/// While connections wait, one task, the pacer, wakes them as bytes become available. It is started by the first one that
-/// has to wait, ends when nobody has waited for [`LINGER`], and is aborted when the budget is closed.
+/// While connections wait, one task, the pacer, wakes them as bytes become available. It is started by the first one
+/// that has to wait, ends when nobody has waited for [`LINGER`], and is aborted when the budget is closed.
 pub(crate) struct Budget {
     /// Whether there is a limit: without one, nothing else here is touched.
     limited: AtomicBool,
@@ -104,14 +104,15 @@ impl Budget {
         }
     }
 
-    pub(crate) fn set_rate(&self, rate: Option<BytesPerSecond>) {
+    /// Changes the rate, and returns who is to be woken because there is no limit any more.
+    pub(crate) fn set_rate(&self, rate: Option<BytesPerSecond>) -> Vec<Waker> {
         let mut woken = Vec::new();
         let mut state = self.lock();
         state.queue.set_rate(rate, self.epoch.elapsed(), &mut woken);
         self.limited.store(rate.is_some(), Relaxed);
         drop(state);
         self.poke.notify_one();
-        woken.into_iter().for_each(Waker::wake);
+        woken
     }
 
     pub(crate) fn insert(&self, weight: Weight) -> FlowKey {
@@ -198,8 +199,8 @@ impl Budget {
     }
 }
 
-/// Makes room for another pacer when this one ends, be it that its runtime was shut down while connections of another one
-/// wait: they are woken and start it again.
+/// Makes room for another pacer when this one ends, be it that its runtime was shut down while connections of another
+/// one wait: they are woken and start it again.
 struct PacerGuard {
     budget: Arc<Budget>,
     /// It ended by itself, and another one may be there already.

@@ -14,9 +14,10 @@ use crate::stat::Stat;
 
 /// A stream that transfers at its share of the scheduler's limits.
 ///
-/// Made by [`IoScheduler::register`](crate::IoScheduler::register). Nothing is buffered here: bytes are accepted only when
-/// the underlying stream takes them, and read only when someone asks for them, so a capped reader slows its remote down by
-/// back-pressure. Reading and writing go on independently; [`tokio::io::split`] works as for any stream.
+/// Made by [`IoScheduler::register`](crate::IoScheduler::register). Nothing is buffered here: bytes are accepted only
+/// when the underlying stream takes them, and read only when someone asks for them, so a capped reader slows its remote
+/// down by back-pressure. Who wants a byte-bounded queue wraps it in a `tokio::io::BufStream`. Reading and writing go
+/// on independently; `tokio::io::split` works as for any stream.
 ///
 /// Dropping it closes the connection; an operation that is cancelled loses no bytes and holds back nobody else.
 ///

@@ -1,18 +1,21 @@
 //! Who gets the bytes: start-time fair queueing over the connections that wait now.
 //!
-//! Every flow (one direction of one connection) has a *tag*: the bytes it was dealt divided by its weight, as a point on a common
-//! scale, the virtual time. Each tick deals the available credit out, always to the waiting flow with the smallest tag, at most one share
-//! at a time, and moves that flow's tag on. Flows that always want more thus advance side by side: weighted fairness. A flow
-//! that was away starts again at the virtual time and not before it: what it left was given to the others, and it saves up nothing. As
-//! it is behind everyone who waits, it is served before them, so a flow that wants less than its share gets it at once: max-min fairness.
+//! Every flow (one direction of one connection) has a *tag*: the bytes it was dealt divided by its weight, as a point
+//! on a common scale, the virtual time. Each tick deals the available credit out, always to the waiting flow with the
+//! smallest tag, at most one share at a time, and moves that flow's tag on. Flows that always want more thus advance
+//! side by side: weighted fairness. A flow that was away starts again at the virtual time and not before it: what it
+//! left was given to the others, and it saves up nothing. As it is behind everyone who waits, it is served before them,
+//! so a flow that wants less than its share gets it at once: max-min fairness.
 //!
 //! Invariants:
 //! - **Constant cost.** All waiting tags lie within one share of the virtual time, so they sort into a ring of 64
-//!   first-in-first-out lists with a bitmap. Every operation is a few list links, whatever the number of flows; nothing is allocated per
-//!   grant.
-//! - **Conservation.** Credit is taken when bytes are dealt. What the socket does not use, what a removed flow held and what nobody
-//!   fetched within [`FETCH_TIME`] goes back to the credit and off the tag.
+//!   first-in-first-out lists with a bitmap. Every operation is a few list links, whatever the number of flows; nothing
+//!   is allocated per grant.
+//! - **Conservation.** Credit is taken when bytes are dealt. What the socket does not use, what a removed flow held and
+//!   what nobody fetched within [`FETCH_TIME`] goes back to the credit and off the tag.
 //! - **Nobody is held up.** A flow whose socket isn't ready is not in the queue.
+//! - **Dealt is as good as transferred.** The cap counts bytes when they are dealt. They are transferred when the woken
+//!   task runs, which is at once, and in no case later than [`FETCH_TIME`].
 //! - **No starvation.** A flow goes to the front only when the virtual time has passed its tag, and that moves on only
 //!   when a flow that stood in a bucket is served.
 //!
@@ -33,10 +36,12 @@ use lists::{Link, Lists, Place, Tag, furthest_ahead, tag_distance};
 /// Names a flow within its queue.
 pub(crate) type FlowKey = usize;
 
-/// How long dealt bytes stay reserved for a flow that does not come for them (its operation was cancelled, or the machine is busy).
+/// How long dealt bytes stay reserved for a flow that does not come for them (its operation was cancelled, or the
+/// machine is busy).
 const FETCH_TIME: Duration = Duration::from_millis(20);
 
-/// A flow that used up its bytes and waits again within this time wants more than it got, so it is dealt twice as much the next time.
+/// A flow that used up its bytes and waits again within this time wants more than it got, so it is dealt twice as much
+/// the next time.
 const GREEDY_TIME: Duration = Duration::from_millis(2);
 
 /// The most that a flow is dealt in one tick, so that one tick's burst stays bounded.
@@ -60,8 +65,8 @@ struct Flow<W> {
     /// Dealt and not yet fetched.
     dealt: u64,
     dealt_at: Duration,
-    /// How many bytes it is taken to want in one tick: small for those who send small messages now and then, so that no credit lies with
-    /// them; growing for those who come back at once.
+    /// How many bytes it is taken to want in one tick: small for those who send small messages now and then, so that no
+    /// credit lies with them; growing for those who come back at once.
     appetite: u64,
     /// What the operation that waits asked for.
     wanted: u64,
@@ -143,8 +148,8 @@ impl<W> FairQueue<W> {
         self.flows[key].waker.replace(waker)
     }
 
-    /// Returns bytes that were granted and not used. `is_ready` tells whether the flow's socket could go on; if not, the rest of what it
-    /// was dealt is returned as well.
+    /// Returns bytes that were granted and not used. `is_ready` tells whether the flow's socket could go on; if not,
+    /// the rest of what it was dealt is returned as well.
     pub(crate) fn give_back(&mut self, key: FlowKey, unused: u64, is_ready: bool) {
         let flow = &mut self.flows[key];
         let mut returned = unused;
@@ -158,8 +163,8 @@ impl<W> FairQueue<W> {
         self.refund(key, returned);
     }
 
-    /// Deals out what is available at `now` and hands the wakers of those who got some to `woken`. Returns when to call it
-    /// again, or `None` if nobody waits.
+    /// Deals out what is available at `now` and hands the wakers of those who got some to `woken`. Returns when to call
+    /// it again, or `None` if nobody waits.
     pub(crate) fn tick(&mut self, now: Duration, woken: &mut Vec<W>) -> Option<Duration> {
         self.expire(now);
         let someone_waits = self.someone_waits();
@@ -196,18 +201,16 @@ impl<W> FairQueue<W> {
                 self.lists.push(&mut self.flows, key, place);
             }
         };
-        let mut still_waits = next;
-        for key in std::mem::take(&mut self.served).drain(..) {
+        let mut served = std::mem::take(&mut self.served);
+        for key in served.drain(..) {
             if self.flows[key].link.place != Place::Nowhere {
                 self.lists.remove(&mut self.flows, key);
             }
             self.lists.push(&mut self.flows, key, Place::Dealt);
             woken.extend(self.flows[key].waker.take());
         }
-        if !self.someone_waits() {
-            still_waits = None;
-        }
-        still_waits
+        self.served = served;
+        next.filter(|_| self.someone_waits())
     }
 
     /// Takes back what nobody came for.

@@ -1,10 +1,10 @@
 //! Rate-limited I/O for tokio, shared fairly between connections.
 //!
 //! An [`IoScheduler`] holds one download and one upload limit. Every connection that is registered with it becomes a
-//! [`ScheduledIo`], which is itself `AsyncRead + AsyncWrite` and serves any protocol. While the connections together want
-//! more than a limit, each one gets a share by its [`Weight`]; one that wants less than its share gets all it wants, and
-//! the others get what it leaves. Bytes flow continuously: there are no whole-second ticks and no burst at the start.
-//! Without a limit a registered connection costs a few counters.
+//! [`ScheduledIo`], which is itself `AsyncRead + AsyncWrite` and serves any protocol. While the connections together
+//! want more than a limit, each one gets a share by its [`Weight`]; one that wants less than its share gets all it
+//! wants, and the others get what it leaves. Bytes flow continuously: there are no whole-second ticks and no burst at
+//! the start. Without a limit a registered connection costs a few counters.
 //!
 //! ```
 //! use p2p_io_scheduler::{IoScheduler, Limits};

@@ -5,8 +5,9 @@
 //! Invariants:
 //! - **Cap.** In every window of at least [`WINDOW`], the bytes taken are at most `cap * window + quantum`.
 //! - **No burst.** A pacer starts empty, and while nobody waits its credit stops at one quantum.
-//! - **Late timers cost nothing.** While someone waits, credit goes on growing for up to [`LATENESS`] beyond the quantum, so a tick that
-//!   comes late deals out what it owes. That alone would break the cap, so the window is checked beside it.
+//! - **Late timers cost nothing.** While someone waits, credit goes on growing for up to [`LATENESS`] beyond the
+//!   quantum, so a tick that comes late deals out what it owes. That alone would break the cap, so the window is
+//!   checked beside it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,11 +17,12 @@ use crate::rate::BytesPerSecond;
 /// The shortest window over which the cap holds to within one quantum.
 pub(crate) const WINDOW: Duration = Duration::from_millis(100);
 
-/// How late a timer may come without costing throughput: tokio's timer and `epoll` each round up to a millisecond, and a busy
-/// machine adds a few more.
+/// How late a timer may come without costing throughput: tokio's timer and `epoll` each round up to a millisecond, and
+/// a busy machine adds a few more.
 const LATENESS: Duration = Duration::from_millis(5);
 
-/// Bounds of the quantum. Below 256 bytes, calls cost more than the bytes; above 16 KiB, larger ones gain little and delay others.
+/// Bounds of the quantum. Below 256 bytes, calls cost more than the bytes; above 16 KiB, larger ones gain little and
+/// delay others.
 const QUANTUM_BYTES: std::ops::RangeInclusive<u64> = 256..=16 * 1024;
 
 /// The quantum is what flows in this time, within its bounds: twice the resolution of the timer.
@@ -29,7 +31,8 @@ const QUANTUM_TIME: Duration = Duration::from_millis(2);
 /// How long it may take to serve everyone who waits, if each gets at least [`MIN_SHARE_BYTES`].
 const ROUND_TIME: Duration = Duration::from_millis(20);
 
-/// Smaller shares would make a round of very many connections shorter, but each of their calls to the system almost empty.
+/// Smaller shares would make a round of very many connections shorter, but each of their calls to the system almost
+/// empty.
 const MIN_SHARE_BYTES: u64 = 64;
 
 const NANOSECONDS: i128 = 1_000_000_000;
@@ -59,7 +62,8 @@ impl Pacer {
         }
     }
 
-    /// The unit in which bytes are dealt out to so many who wait: small enough for all of them to be served within [`ROUND_TIME`].
+    /// The unit in which bytes are dealt out to so many who wait: small enough for all of them to be served within
+    /// [`ROUND_TIME`].
     pub(crate) fn share_of(&self, waiting: usize) -> u64 {
         let round = self.earned_in(ROUND_TIME) / NANOSECONDS;
         let share = u64::try_from(round).unwrap_or(u64::MAX) / (waiting as u64).max(1);
@@ -128,8 +132,9 @@ impl Pacer {
             .saturating_add(Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX)))
     }
 
-    /// What may be taken without breaking the cap over any window: the transfer may not have caught up by more than one quantum
-    /// since any moment at least [`WINDOW`] ago. A moment that is not as long ago yet leaves what will be earned until it is.
+    /// What may be taken without breaking the cap over any window: the transfer may not have caught up by more than one
+    /// quantum since any moment at least [`WINDOW`] ago. A moment that is not as long ago yet leaves what will be
+    /// earned until it is.
     fn rooms(&self) -> impl Iterator<Item = Room> {
         let before = self.history.max_before_window.map(|lag| (WINDOW, lag));
         let recent = self
@@ -162,7 +167,8 @@ struct Room {
     growing: NanoBytes,
 }
 
-/// The lag at the moments when something was about to be taken. These are where a window holds the most, so no others matter.
+/// The lag at the moments when something was about to be taken. These are where a window holds the most, so no others
+/// matter.
 #[derive(Debug, Default)]
 struct LagHistory {
     /// The greatest lag at least [`WINDOW`] ago.

@@ -23,8 +23,8 @@ pub struct Limits {
 
 /// A rate of at least one byte per second.
 ///
-/// Its text form is a number, an optional unit and an optional `/s`: `1200`, `500kB`, `1.5MB/s`, `20 MiB/s`. Units are `B`,
-/// `kB`, `MB`, `GB` (powers of 1000) and `KiB`, `MiB`, `GiB` (powers of 1024); upper and lower case are the same.
+/// Its text form is a number, an optional unit and an optional `/s`: `1200`, `500kB`, `1.5MB/s`, `20 MiB/s`. Units are
+/// `B`, `kB`, `MB`, `GB` (powers of 1000) and `KiB`, `MiB`, `GiB` (powers of 1024); upper and lower case are the same.
 ///
 /// ```
 /// use p2p_io_scheduler::BytesPerSecond;

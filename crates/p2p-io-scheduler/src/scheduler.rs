@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,7 +33,7 @@ use crate::stat::{Meters, Stat};
 ///
 /// let (near, _far) = tokio::io::duplex(1024);
 /// let weight = Weight::new(5).ok_or("a weight is positive")?;
-/// let connection = scheduler.register_with(near, RegisterOptions { weight, ..RegisterOptions::default() })?;
+/// let connection = scheduler.register_with(near, RegisterOptions { weight })?;
 /// assert_eq!(scheduler.connections().len(), 1);
 ///
 /// drop(connection);
@@ -124,8 +125,11 @@ impl IoScheduler {
     pub fn set_limits(&self, limits: Limits) {
         let mut registry = self.shared.registry();
         registry.limits = limits;
-        self.shared.download.set_rate(limits.download);
-        self.shared.upload.set_rate(limits.upload);
+        let mut woken = self.shared.download.set_rate(limits.download);
+        woken.extend(self.shared.upload.set_rate(limits.upload));
+        drop(registry);
+        // Foreign code may run here, so not under the lock.
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Bytes and flows of all connections together, also those that are gone.
@@ -144,9 +148,10 @@ impl IoScheduler {
             .collect()
     }
 
-    /// Ends the scheduler: nothing can be registered from now on; open connections have until `deadline` to finish and be
-    /// dropped; then whatever is still open is given the reason [`ClosingReason::SchedulerShutDown`], and its reads and writes fail
-    /// with [`SchedulerClosed`], also those that are waiting. Returns as soon as no connection is open, or at the deadline.
+    /// Ends the scheduler: nothing can be registered from now on; open connections have until `deadline` to finish and
+    /// be dropped; then whatever is still open is given the reason [`ClosingReason::SchedulerShutDown`], and its reads
+    /// and writes fail with [`SchedulerClosed`], also those that are waiting. Returns as soon as no connection is open,
+    /// or at the deadline.
     ///
     /// Calling it again is harmless; a shorter deadline wins.
     ///

@@ -8,8 +8,8 @@ use crate::closing::Direction;
 
 /// Totals and flow of one connection, or of a whole scheduler.
 ///
-/// The totals are what was really handed to and taken from the underlying stream. The flows are moving averages: every full second
-/// of the scheduler's life, `average = 0.2 * bytes of that second + 0.8 * average`.
+/// The totals are what was really handed to and taken from the underlying stream. The flows are moving averages: every
+/// full second of the scheduler's life, `average = 0.2 * bytes of that second + 0.8 * average`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Stat {
     /// Bytes written since the start.
@@ -60,8 +60,8 @@ impl Meters {
 /// How much of the average the latest second makes up; the value of the reference.
 const LATEST_SECOND: f64 = 0.2;
 
-/// Counts bytes and averages them per second. Seconds without bytes are made up for when someone looks, so an idle meter
-/// costs nothing. The common case of [`Meter::add`] is two relaxed atomic operations.
+/// Counts bytes and averages them per second. Seconds without bytes are made up for when someone looks, so an idle
+/// meter costs nothing. The common case of [`Meter::add`] is two relaxed atomic operations.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     total: AtomicU64,

@@ -168,3 +168,33 @@ fn connections_pass_from_one_runtime_to_another() {
     runtime().block_on(io.write_all(&[0; 1000])).unwrap();
     assert_eq!(socket.written.total(), before + 1000);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_threads_share_one_scheduler() {
+    let scheduler = IoScheduler::new(Limits {
+        upload: rate(200_000_000),
+        download: rate(200_000_000),
+    });
+    let transfers: Vec<_> = (0..16_u8)
+        .map(|number| {
+            let (near, far) = duplex(5000);
+            let (mut near, mut far) = (scheduler.register(near).unwrap(), scheduler.register(far).unwrap());
+            tokio::spawn(async move {
+                let message = vec![number; 500_000];
+                let write = async {
+                    near.write_all(&message).await.unwrap();
+                    drop(near);
+                };
+                let mut received = Vec::new();
+                tokio::join!(write, async { far.read_to_end(&mut received).await.unwrap() });
+                assert!(received == message);
+            })
+        })
+        .collect();
+    for transfer in transfers {
+        transfer.await.unwrap();
+    }
+    let stat = scheduler.global_stat();
+    assert_eq!((stat.total_sent, stat.total_received), (8_000_000, 8_000_000));
+    assert!(scheduler.connections().is_empty());
+}

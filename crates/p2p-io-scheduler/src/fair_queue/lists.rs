@@ -1,4 +1,5 @@
-//! The lists that a flow can be in: doubly linked through the flows themselves, so moving one takes constant time and no memory.
+//! The lists that a flow can be in: doubly linked through the flows themselves, so moving one takes constant time and
+//! no memory.
 
 use slab::Slab;
 
@@ -16,8 +17,8 @@ pub(super) fn tag_distance(bytes: u64, weight: Weight) -> Tag {
     Tag::from((bytes << TAG_FRACTION_BITS) / u64::from(weight.get()))
 }
 
-/// How far a tag may be ahead of the virtual time: a share of the least weight, and the part of a bucket that the virtual time is rounded
-/// down by.
+/// How far a tag may be ahead of the virtual time: a share of the least weight, and the part of a bucket that the
+/// virtual time is rounded down by.
 pub(super) fn furthest_ahead(share: u64) -> Tag {
     tag_distance(share + (share >> BUCKETS_PER_SHARE_BITS) + 1, Weight::ONE)
 }
@@ -25,7 +26,8 @@ pub(super) fn furthest_ahead(share: u64) -> Tag {
 /// The ring has one bit per bucket in a `u64`.
 pub(super) const BUCKETS: usize = 64;
 
-/// A share is 16 to 32 buckets wide, so that all waiting tags fit into the ring. Within a bucket, the order is first in, first out.
+/// A share is 16 to 32 buckets wide, so that all waiting tags fit into the ring. Within a bucket, the order is first
+/// in, first out.
 const BUCKETS_PER_SHARE_BITS: u32 = 4;
 
 const BEHIND: usize = BUCKETS;

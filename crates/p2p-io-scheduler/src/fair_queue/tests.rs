@@ -53,8 +53,8 @@ fn run(cap: u64, plans: &[Plan], duration: u64) -> Vec<u64> {
     transferred
 }
 
-/// Weighted max-min fair rates by definition: share what is left among those who still want more, and settle those whose
-/// demand is met, until nobody's is.
+/// Weighted max-min fair rates by definition: share what is left among those who still want more, and settle those
+/// whose demand is met, until nobody's is.
 fn max_min(cap: f64, demands: &[(f64, f64)]) -> Vec<f64> {
     let mut rates = vec![None; demands.len()];
     loop {
@@ -272,18 +272,38 @@ fn what_nobody_fetches_is_given_to_others() {
     queue.set_waker(absent, absent);
     queue.tick(milliseconds(1), &mut woken);
     assert_eq!(woken, [absent]);
-    // 1000 bytes earned since, and 1000 bytes that come back.
-    let now = milliseconds(1) + FETCH_TIME;
     let mut transferred = 0;
-    while let Acquired::Granted(bytes) = queue.acquire(present, 1000, now) {
-        transferred += bytes;
+    for time in 1..=50 {
+        queue.tick(milliseconds(time), &mut woken);
+        while let Acquired::Granted(bytes) = queue.acquire(present, 1000, milliseconds(time)) {
+            transferred += bytes;
+        }
+        if time == 20 {
+            assert_eq!(transferred, 19_000, "1000 bytes wait for the absent one");
+        }
     }
-    assert_eq!(transferred, 2000, "one quantum, as after any pause");
+    assert_eq!(transferred, 50_000, "everything that was earned");
     assert_eq!(
-        queue.acquire(absent, 1000, now),
-        Acquired::Queued { first: false },
+        queue.acquire(absent, 1000, milliseconds(50)),
+        Acquired::Queued { first: true },
         "it has nothing any more"
     );
+}
+
+#[test]
+fn a_flow_that_goes_returns_what_it_was_dealt() {
+    let mut queue = FairQueue::new(Some(rate(1_000_000)), Duration::ZERO);
+    let (going, staying) = (queue.insert(Weight::ONE), queue.insert(Weight::ONE));
+    assert_eq!(
+        queue.acquire(going, 1000, milliseconds(0)),
+        Acquired::Queued { first: false }
+    );
+    queue.set_waker(going, going);
+    let mut woken = Vec::new();
+    queue.tick(milliseconds(1), &mut woken);
+    assert_eq!(woken, [going]);
+    assert_eq!(queue.remove(going), None);
+    assert_eq!(queue.acquire(staying, 1000, milliseconds(1)), Acquired::Granted(1000));
 }
 
 #[test]

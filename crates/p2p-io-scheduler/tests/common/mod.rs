@@ -106,13 +106,7 @@ pub(crate) fn register_weighted(scheduler: &IoScheduler, weight: u32) -> (Schedu
     let socket = Endless::default();
     let weight = Weight::new(weight).unwrap();
     let io = scheduler
-        .register_with(
-            socket.clone(),
-            RegisterOptions {
-                weight,
-                ..Default::default()
-            },
-        )
+        .register_with(socket.clone(), RegisterOptions { weight })
         .unwrap();
     (io, socket)
 }
