@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     errors,
-    events::{Listening, MessageSent},
+    events::{Accepted, Listening, MessageSent},
     exchange::ExchangeOptions,
     failure::Failure,
     lines::Lines,
@@ -187,6 +187,8 @@ impl Service {
                 report: report.clone(),
             },
         );
+        // Not before: whoever reads this may count on the next line of input going to this peer, too.
+        report.event(&Accepted);
         // Whoever comes after the end of standard input has nothing to do with it.
         let late = self.input_ended.is_cancelled();
         let input = async {
