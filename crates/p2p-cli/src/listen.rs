@@ -187,10 +187,10 @@ impl Service {
                 report: report.clone(),
             },
         );
-        // Not before: whoever reads this may count on the next line of input going to this peer, too.
-        report.event(&Accepted);
         // Whoever comes after the end of standard input has nothing to do with it.
         let late = self.input_ended.is_cancelled();
+        // Not before: whoever reads this may count on the next line of input going to this peer, too.
+        report.event(&Accepted);
         let input = async {
             if late {
                 std::future::pending::<()>().await;
