@@ -8,6 +8,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    events::Accepted,
     exchange::{self, ExchangeOptions},
     failure::Failure,
     lines::Lines,
@@ -67,7 +68,9 @@ impl Target {
             connected = self.connect(session.timeout) => connected?,
             () = session.interrupt.cancelled() => return Err(Failure::interrupted("connect")),
         };
-        session.open(tcp, Role::Initiator, remote, || None, report).await
+        let peer = session.open(tcp, Role::Initiator, remote, || None, report).await?;
+        report.event(&Accepted);
+        Ok(peer)
     }
 
     /// Tries all addresses of the host one after the other.

@@ -147,6 +147,7 @@ async fn echo(
     tally: &Tally,
     report: &Report,
 ) -> Result<(), Failure> {
+    let mut remote_listens = true;
     loop {
         let message = match receiver.recv().await {
             Ok(received) => {
@@ -156,11 +157,13 @@ async fn echo(
             Err(error) if is_orderly(&error) => return Ok(()),
             Err(error) => return Err(errors::connection(&error)),
         };
-        match send(&sender, message, tally, report).await {
-            Ok(()) => {}
-            // It did not wait for its last messages.
-            Err(failure) if failure.error == "connection_closed" => return Ok(()),
-            Err(failure) => return Err(failure),
+        if remote_listens {
+            match send(&sender, message, tally, report).await {
+                Ok(()) => {}
+                // It did not wait for its last messages; what it sent before it left is still shown.
+                Err(failure) if failure.error == "connection_closed" => remote_listens = false,
+                Err(failure) => return Err(failure),
+            }
         }
     }
 }

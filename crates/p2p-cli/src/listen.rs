@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     errors,
-    events::{Listening, MessageSent},
+    events::{Accepted, Listening, MessageSent},
     exchange::ExchangeOptions,
     failure::Failure,
     lines::Lines,
@@ -189,6 +189,8 @@ impl Service {
         );
         // Whoever comes after the end of standard input has nothing to do with it.
         let late = self.input_ended.is_cancelled();
+        // Not before: whoever reads this may count on the next line of input going to this peer, too.
+        report.event(&Accepted);
         let input = async {
             if late {
                 std::future::pending::<()>().await;

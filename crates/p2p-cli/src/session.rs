@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     errors,
-    events::{Accepted, AuthenticatedAs, Closed, Connected, Nacked, RejectedByNack},
+    events::{AuthenticatedAs, Closed, Connected, Nacked, RejectedByNack},
     failure::Failure,
     report::Report,
 };
@@ -68,7 +68,7 @@ impl Tally {
 }
 
 impl Session {
-    /// Shakes hands over a TCP connection. `refuse` tells why an authenticated peer is not wanted, if it is not.
+    /// Shakes hands over a TCP connection. The caller tells that the peer is accepted. `refuse` tells why an authenticated peer is not wanted, if it is not.
     pub(crate) async fn open(
         &self,
         tcp: TcpStream,
@@ -96,10 +96,7 @@ impl Session {
         }
         let encoding = RawEncoding::new(self.max_message);
         match authenticated.accept(encoding, self.options.clone()).await {
-            Ok(connection) => {
-                report.event(&Accepted);
-                Ok(connection)
-            }
+            Ok(connection) => Ok(connection),
             Err(error) => {
                 if let AcceptError::RejectedByNack { motive, points } = &error {
                     report.event(&RejectedByNack::new(*motive, points.as_ref()));

@@ -26,7 +26,8 @@ const WAITING_MESSAGES: usize = 16;
 #[derive(Debug)]
 pub(super) struct IncomingFile {
     steps: mpsc::Sender<Step>,
-    writer: JoinHandle<Result<Option<PathBuf>, FileError>>,
+    /// Taken when its result is.
+    writer: Option<JoinHandle<Result<Option<PathBuf>, FileError>>>,
     size: u64,
     received: u64,
 }
@@ -43,7 +44,7 @@ impl IncomingFile {
         let (directory, name) = (directory.to_owned(), plain_name(offered_name));
         Self {
             steps,
-            writer: spawn_blocking(move || write(&directory, &name, coming)),
+            writer: Some(spawn_blocking(move || write(&directory, &name, coming))),
             size,
             received: 0,
         }
@@ -63,23 +64,33 @@ impl IncomingFile {
             return Ok(());
         }
         // The writer has ended, which it only does after an error.
-        Err(match (&mut self.writer).await {
-            Ok(Err(error)) => error,
-            _ => FileError::Writer,
-        })
+        Err(self.ended().await.err().unwrap_or(FileError::Writer))
     }
 
     /// Gives the file its name, if its contents have this digest.
-    pub(super) async fn finish(self, digest: Digest) -> Result<PathBuf, FileError> {
+    pub(super) async fn finish(&mut self, digest: Digest) -> Result<PathBuf, FileError> {
         if self.received != self.size {
             return Err(FileError::WrongSize { declared: self.size });
         }
-        // If it has ended already, it tells why.
+        // If the writer has ended already, it tells why.
         let _ = self.steps.send(Step::End(digest)).await;
-        match self.writer.await {
-            Ok(Ok(Some(path))) => Ok(path),
-            Ok(Err(error)) => Err(error),
-            _ => Err(FileError::Writer),
+        self.ended().await?.ok_or(FileError::Writer)
+    }
+
+    /// Gives up, and waits until the temporary file is gone: a process that ends earlier would leave it.
+    pub(super) async fn abandon(mut self) {
+        let writer = self.writer.take();
+        drop(self.steps);
+        if let Some(writer) = writer {
+            // Whatever it says, the file is not wanted any more.
+            let _ = writer.await;
+        }
+    }
+
+    async fn ended(&mut self) -> Result<Option<PathBuf>, FileError> {
+        match self.writer.take() {
+            Some(writer) => writer.await.unwrap_or(Err(FileError::Writer)),
+            None => Err(FileError::Writer),
         }
     }
 }

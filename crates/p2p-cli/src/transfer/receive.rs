@@ -1,4 +1,7 @@
-use std::{path::Path, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use p2p_socket::{ConnectionError, Receiver, Sender};
@@ -8,7 +11,7 @@ use super::{
     ANSWER_TIMEOUT,
     events::{FileReceived, TransferStarted},
     incoming_file::{FileError, IncomingFile},
-    message::{TransferMessage, unexpected},
+    message::{Digest, TransferMessage, unexpected},
 };
 use crate::{errors, exchange::is_orderly, failure::Failure, report::Report, session::Tally};
 
@@ -51,14 +54,32 @@ impl Link<'_> {
         let started = Instant::now();
         self.send(&TransferMessage::Accept).await?;
         let mut file = IncomingFile::create(directory, name, size);
-        let digest = loop {
-            match self.next().await {
-                Ok(TransferMessage::Data(data)) => {
-                    if let Err(error) = file.write(data).await {
-                        return Err(self.refuse(&error).await);
-                    }
-                }
-                Ok(TransferMessage::End(digest)) => break digest,
+        let (digest, path) = match self.contents(&mut file, name, size).await {
+            Ok(received) => received,
+            Err(failure) => {
+                file.abandon().await;
+                return Err(failure);
+            }
+        };
+        report.event(&FileReceived {
+            file: path.display().to_string(),
+            size,
+            blake2b: hex::encode(digest),
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.send(&TransferMessage::Done { digest, name }).await
+    }
+
+    /// Writes what comes to the end, and gives the digest and the final path.
+    async fn contents(&mut self, file: &mut IncomingFile, name: &str, size: u64) -> Result<(Digest, PathBuf), Failure> {
+        loop {
+            let written = match self.next().await {
+                Ok(TransferMessage::Data(data)) => file.write(data).await,
+                Ok(TransferMessage::End(digest)) => match file.finish(digest).await {
+                    Ok(path) => return Ok((digest, path)),
+                    Err(error) => Err(error),
+                },
                 Ok(_) => return Err(unexpected()),
                 Err(cause) => {
                     let cause = Failure::from(cause);
@@ -73,20 +94,11 @@ impl Link<'_> {
                         ..cause
                     });
                 }
+            };
+            if let Err(error) = written {
+                return Err(self.refuse(&error).await);
             }
-        };
-        let path = match file.finish(digest).await {
-            Ok(path) => path,
-            Err(error) => return Err(self.refuse(&error).await),
-        };
-        report.event(&FileReceived {
-            file: path.display().to_string(),
-            size,
-            blake2b: hex::encode(digest),
-            seconds: started.elapsed().as_secs_f64(),
-        });
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        self.send(&TransferMessage::Done { digest, name }).await
+        }
     }
 
     /// Tells the sender that its file is not kept. Gives what the user is told.
