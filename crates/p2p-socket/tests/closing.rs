@@ -2,33 +2,14 @@
 
 mod common;
 
-use std::{
-    future::{Future, poll_fn},
-    io,
-    pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 
 use common::{
-    ROLES, RawConnection, accepted, address, authenticated, config, connected, connected_against, connected_with,
-    duplex, message, ours,
+    RawConnection, accepted, adversary::Adversary, connected, connected_against, connected_with, message, ours,
 };
 use p2p_crypto::Role;
-use p2p_framing::encoding::RawEncoding;
-use p2p_socket::{
-    AuthenticateError, CloseError, ConnectionError, ConnectionOptions, Direction, DisconnectionReason, Drain,
-    HandshakeStep, NodeMetadata, SendError, authenticate,
-};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
-    time::{Instant, sleep, timeout},
-};
-use tokio_util::sync::CancellationToken;
+use p2p_socket::{CloseError, ConnectionError, ConnectionOptions, Direction, DisconnectionReason, Drain, SendError};
+use tokio::time::{sleep, timeout};
 
 const LIMIT: Duration = Duration::from_secs(3);
 
@@ -109,181 +90,6 @@ async fn we_close_while_we_read_and_write() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn closing_flushes_what_is_queued() {
-    let (left, mut right) = narrow(100).await;
-    for index in 0..300 {
-        left.send(message(index, 1000)).await.unwrap();
-    }
-    let reading = tokio::spawn(async move {
-        for index in 0..300 {
-            assert_eq!(right.recv().await.unwrap().message, message(index, 1000));
-        }
-        right.recv().await
-    });
-    left.close(bye(), Drain::Flush(LIMIT)).await.unwrap();
-    assert!(matches!(reading.await.unwrap(), Err(ConnectionError::ClosedByPeer)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn closing_flushes_although_the_handles_are_dropped_meanwhile() {
-    let (left, mut right) = narrow(100).await;
-    let (sender, mut receiver, control) = left.split();
-    for index in 0..300 {
-        sender.send(message(index, 1000)).await.unwrap();
-    }
-    // Someone who reads until the end and then goes home.
-    let reading = tokio::spawn(async move { while receiver.recv().await.is_ok() {} });
-    drop(sender);
-    let closing = tokio::spawn(async move { control.close(bye(), Drain::Flush(LIMIT)).await });
-    for index in 0..300 {
-        assert_eq!(right.recv().await.unwrap().message, message(index, 1000), "{index}");
-    }
-    drop(right);
-    closing.await.unwrap().unwrap();
-    reading.await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_dropped_request_to_close_still_flushes() {
-    let (left, mut right) = narrow(100).await;
-    for index in 0..30 {
-        left.send(message(index, 1000)).await.unwrap();
-    }
-    assert!(
-        timeout(Duration::ZERO, left.close(bye(), Drain::Flush(LIMIT)))
-            .await
-            .is_err()
-    );
-    drop(left);
-    for index in 0..30 {
-        assert_eq!(right.recv().await.unwrap().message, message(index, 1000), "{index}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn closing_flushes_into_a_remote_that_sends_a_flood_before_it_reads() {
-    let (io, mut adversary) = common::against(Role::Initiator);
-    let (left, ()) = tokio::join!(
-        async {
-            accepted(ours(Tireless(io), Role::Initiator).await.unwrap())
-                .await
-                .unwrap()
-        },
-        adversary.establish()
-    );
-    // More than what a pipe holds, and the remote reads only when it has sent everything.
-    left.send(message(0, 3 << 20)).await.unwrap();
-    let (closed, size) = tokio::join!(left.close(bye(), Drain::Flush(LIMIT)), async {
-        for _ in 0..64 {
-            let chunk = adversary.seal_message(&message(1, 60_000));
-            adversary.send(&chunk).await;
-        }
-        let mut size = 0;
-        while let Some(chunk) = adversary.open().await {
-            size += chunk.len();
-        }
-        drop(adversary);
-        size
-    });
-    closed.unwrap();
-    assert_eq!(size, 4 + (3 << 20));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_remote_that_never_reads_holds_closing_no_longer_than_the_limit() {
-    for role in ROLES {
-        let (left, adversary) = connected_against(role, ConnectionOptions::default()).await;
-        left.send(message(0, 3 << 20)).await.unwrap();
-        let start = Instant::now();
-        let error = left.close(bye(), Drain::Flush(LIMIT)).await.unwrap_err();
-        assert!(matches!(error, CloseError::Timeout { limit: LIMIT }), "{error:?}");
-        assert_eq!(start.elapsed(), LIMIT);
-        drop(adversary);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_remote_that_never_closes_holds_closing_no_longer_than_the_limit() {
-    let (left, mut adversary) = connected_against(Role::Responder, ConnectionOptions::default()).await;
-    left.send(message(0, 10)).await.unwrap();
-    let start = Instant::now();
-    // Everything was sent: that the remote does not answer is not our failure.
-    left.close(bye(), Drain::Flush(LIMIT)).await.unwrap();
-    assert_eq!(start.elapsed(), LIMIT);
-    assert_eq!(adversary.open().await.unwrap().len(), 14);
-    assert_eq!(adversary.read_to_end().await, 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn discarding_closes_at_once_even_if_the_remote_never_reads() {
-    let (left, mut adversary) = connected_against(Role::Responder, ConnectionOptions::default()).await;
-    left.send(message(0, 3 << 20)).await.unwrap();
-    settle().await;
-    let start = Instant::now();
-    left.close(bye(), Drain::Discard).await.unwrap();
-    assert_eq!(start.elapsed(), Duration::ZERO);
-    adversary.read_to_end().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn to_discard_overrules_to_flush_and_whoever_wanted_to_flush_is_told() {
-    let (left, adversary) = connected_against(Role::Responder, ConnectionOptions::default()).await;
-    left.send(message(0, 3 << 20)).await.unwrap();
-    let control = left.control();
-    let flushing = tokio::spawn(async move { control.close(bye(), Drain::Flush(LIMIT)).await });
-    settle().await;
-    left.close(bye(), Drain::Discard).await.unwrap();
-    let error = flushing.await.unwrap().unwrap_err();
-    assert!(
-        matches!(error, CloseError::Failed(ConnectionError::ClosedLocally)),
-        "{error:?}"
-    );
-    drop(adversary);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_nearer_deadline_of_two_counts() {
-    let (left, adversary) = connected_against(Role::Responder, ConnectionOptions::default()).await;
-    left.send(message(0, 3 << 20)).await.unwrap();
-    let start = Instant::now();
-    let near = Duration::from_secs(1);
-    let (first, second) = tokio::join!(
-        left.close(bye(), Drain::Flush(LIMIT)),
-        left.close(bye(), Drain::Flush(near))
-    );
-    assert!(first.is_err() && second.is_err());
-    assert_eq!(start.elapsed(), near);
-    drop(adversary);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_limit_beyond_all_clocks() {
-    let (left, mut right) = connected().await;
-    left.send(message(0, 10)).await.unwrap();
-    let (closed, received) = tokio::join!(left.close(bye(), Drain::Flush(Duration::MAX)), async {
-        let received = right.recv().await;
-        drop(right);
-        received
-    });
-    closed.unwrap();
-    assert_eq!(received.unwrap().message, message(0, 10));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_handshake_timeout_beyond_all_clocks() {
-    let (left, right) = duplex();
-    let patient = config(1).handshake_timeout(Duration::MAX);
-    let other = config(2);
-    let (left, right) = tokio::join!(
-        authenticate(left, Role::Initiator, address(), &patient, NodeMetadata::default()),
-        authenticate(right, Role::Responder, address(), &other, NodeMetadata::default()),
-    );
-    let (left, right) = tokio::join!(accepted(left.unwrap()), accepted(right.unwrap()));
-    left.unwrap();
-    right.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
 async fn messages_that_came_before_the_end_are_still_received() {
     let (left, mut right) = connected().await;
     for index in 0..100 {
@@ -330,24 +136,21 @@ async fn the_end_behind_a_full_incoming_queue_is_not_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn dropping_the_last_handle_closes() {
-    for keep in ["control", "encoded"] {
-        let (left, mut adversary) = connected_against(Role::Responder, ConnectionOptions::default()).await;
-        let encoded = left.encode(message(0, 1)).unwrap();
-        let (sender, receiver, control) = left.split();
-        let clone = sender.clone();
-        drop(sender);
-        drop(receiver);
-        settle().await;
-        assert!(!control.is_closed());
-        clone.send(message(0, 1)).await.unwrap();
-        clone.flush().await.unwrap();
-        drop(clone);
-        assert_eq!(adversary.open().await.unwrap().len(), 5);
-        // The task has ended, or the pipe would still be open.
-        assert_eq!(adversary.read_to_end().await, 0, "{keep}");
-        control.closed().await;
-        drop(encoded);
-    }
+    let (left, mut adversary) = connected_against(Role::Responder, ConnectionOptions::default()).await;
+    let encoded = left.encode(message(0, 1)).unwrap();
+    let (sender, receiver, control) = left.split();
+    let clone = sender.clone();
+    drop(sender);
+    drop(receiver);
+    settle().await;
+    assert!(!control.is_closed());
+    clone.send_encoded(&encoded).await.unwrap();
+    clone.flush().await.unwrap();
+    drop(clone);
+    assert_eq!(adversary.open().await.unwrap().len(), 5);
+    // The task has ended, or the pipe would still be open; control and encoded messages don't keep it.
+    assert_eq!(adversary.read_to_end().await, 0);
+    control.closed().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -383,83 +186,6 @@ async fn both_ends_see_their_halves_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_token_ends_the_connections_of_its_configuration() {
-    let token = CancellationToken::new();
-    let (left, right) = duplex();
-    let (mine, theirs) = (config(1).cancellation(token.clone()), config(2));
-    let (left, right) = tokio::join!(
-        authenticate(left, Role::Initiator, address(), &mine, NodeMetadata::default()),
-        authenticate(right, Role::Responder, address(), &theirs, NodeMetadata::default()),
-    );
-    let (left, right) = tokio::join!(accepted(left.unwrap()), accepted(right.unwrap()));
-    let (mut left, mut right) = (left.unwrap(), right.unwrap());
-    tokio::join!(left.closed(), async {
-        settle().await;
-        token.cancel();
-    });
-    assert!(matches!(left.recv().await, Err(ConnectionError::Cancelled)));
-    assert!(matches!(
-        left.send(message(0, 0)).await,
-        Err(SendError::Closed(ConnectionError::Cancelled))
-    ));
-    assert!(matches!(right.recv().await, Err(ConnectionError::ClosedByPeer)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_token_of_a_connection_ends_that_one_only() {
-    let (left, mut right) = connected().await;
-    let (unrelated, mut unrelated_right) = connected().await;
-    left.send(message(0, 1)).await.unwrap();
-    left.cancellation().cancel();
-    left.closed().await;
-    assert_eq!(left.closing_reasons(), [DisconnectionReason::ExplicitRequest]);
-    assert!(matches!(
-        left.close(bye(), Drain::Flush(LIMIT)).await,
-        Err(CloseError::Failed(ConnectionError::Cancelled))
-    ));
-    while right.recv().await.is_ok() {}
-    unrelated.send(message(0, 1)).await.unwrap();
-    unrelated_right.recv().await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cancelled_token_ends_the_handshake_in_every_step() {
-    for role in ROLES {
-        for step in [
-            HandshakeStep::ConnectionMessage,
-            HandshakeStep::Metadata,
-            HandshakeStep::Ack,
-        ] {
-            let token = CancellationToken::new();
-            let (io, mut adversary) = common::against(role);
-            let config = config(1).cancellation(token.clone());
-            let us = async {
-                let peer = match authenticate(io, role, address(), &config, NodeMetadata::default()).await {
-                    Ok(peer) => peer,
-                    Err(AuthenticateError::Cancelled { step }) => return step,
-                    Err(error) => panic!("{error:?}"),
-                };
-                match accepted(peer).await {
-                    Err(p2p_socket::AcceptError::Cancelled) => HandshakeStep::Ack,
-                    other => panic!("{other:?}"),
-                }
-            };
-            let them = async {
-                match step {
-                    HandshakeStep::Metadata => adversary.greet().await,
-                    HandshakeStep::Ack => adversary.authenticate().await,
-                    _ => {}
-                }
-                settle().await;
-                token.cancel();
-                adversary.read_to_end().await
-            };
-            assert_eq!(tokio::join!(us, them).0, step, "as {role:?}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn the_first_closing_reason_wins_and_all_are_kept() {
     let (left, right) = connected().await;
     assert_eq!(left.closing_reason(), None);
@@ -492,134 +218,49 @@ async fn a_connection_equals_itself_alone() {
     assert!(control == split);
 }
 
-/// A pipe that is read without tokio's cooperative limit, as a transport of another library.
-struct Tireless(DuplexStream);
-
-impl AsyncRead for Tireless {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let read = poll_fn(|cx| Pin::new(&mut self.0).poll_read(cx, buf));
-        pin!(tokio::task::unconstrained(read)).poll(cx)
-    }
-}
-
-impl AsyncWrite for Tireless {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
-/// A pipe that can be told to take no bytes, or to keep them when flushed.
-struct Gate {
-    io: DuplexStream,
-    /// Whether writing waits, and whether flushing does.
-    write_waits: Arc<AtomicBool>,
-    flush_waits: Arc<AtomicBool>,
-}
-
-impl AsyncRead for Gate {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Gate {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.write_waits.load(Ordering::SeqCst) {
-            wake_soon(cx);
-            return Poll::Pending;
-        }
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.flush_waits.load(Ordering::SeqCst) {
-            wake_soon(cx);
-            return Poll::Pending;
-        }
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
-fn wake_soon(cx: &Context<'_>) {
-    let waker = cx.waker().clone();
-    tokio::spawn(async move {
-        sleep(Duration::from_millis(10)).await;
-        waker.wake();
-    });
-}
-
 #[tokio::test(start_paused = true)]
-async fn send_flushed_waits_until_the_bytes_have_left() {
-    for (write_waits, flush_waits) in [(true, false), (false, true)] {
-        let (left, right) = duplex();
-        let gate = Gate {
-            io: left,
-            write_waits: Arc::default(),
-            flush_waits: Arc::default(),
-        };
-        let switches = [gate.write_waits.clone(), gate.flush_waits.clone()];
-        let (left, right) = authenticated(gate, right).await;
-        let (left, right) = tokio::join!(
-            left.accept(RawEncoding::default(), ConnectionOptions::default()),
-            accepted(right)
-        );
-        let (left, mut right) = (left.unwrap(), right.unwrap());
-        switches[0].store(write_waits, Ordering::SeqCst);
-        switches[1].store(flush_waits, Ordering::SeqCst);
-        // Queued at once, flushed not before it has left.
-        left.send(message(0, 10)).await.unwrap();
-        let start = Instant::now();
-        let (sent, flushed, ()) = tokio::join!(left.send_flushed(message(1, 10)), left.flush(), async {
-            sleep(Duration::from_secs(7)).await;
-            for switch in &switches {
-                switch.store(false, Ordering::SeqCst);
-            }
-        });
-        sent.unwrap();
-        flushed.unwrap();
-        assert!(start.elapsed() >= Duration::from_secs(7));
-        for index in 0..2 {
-            assert_eq!(right.recv().await.unwrap().message, message(index, 10));
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn send_flushed_does_not_wait_for_what_is_sent_later() {
-    let (left, mut adversary) = connected_against(Role::Responder, ConnectionOptions::default()).await;
-    let (flushed, ()) = tokio::join!(left.send_flushed(message(0, 10)), async {
-        // Fills the pipe, and is never read.
-        left.send(message(1, 3 << 20)).await.unwrap();
-    });
-    flushed.unwrap();
-    assert_eq!(&adversary.open().await.unwrap()[4..14], &message(0, 10));
-}
-
-#[tokio::test(start_paused = true)]
-async fn whoever_waits_for_a_flush_is_told_of_the_end() {
-    let (left, adversary) = connected_against(Role::Responder, ConnectionOptions::default()).await;
-    let (flushed, ()) = tokio::join!(left.send_flushed(message(1, 3 << 20)), async {
-        settle().await;
-        drop(adversary);
-    });
-    let error = flushed.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            SendError::Closed(ConnectionError::Io(_) | ConnectionError::ClosedByPeer)
-        ),
-        "{error:?}"
+async fn what_came_before_a_failed_write_is_still_received() {
+    let (io, theirs) = tokio::io::duplex(100);
+    let mut adversary = Adversary::new(theirs, Role::Initiator);
+    let (mut connection, ()) = tokio::join!(
+        async { accepted(ours(io, Role::Responder).await.unwrap()).await.unwrap() },
+        adversary.establish()
     );
+    connection.send(message(0, 10_000)).await.unwrap();
+    settle().await;
+    let chunk = adversary.seal_message(&message(1, 50));
+    adversary.send(&chunk).await;
+    drop(adversary);
+    assert_eq!(connection.recv().await.unwrap().message, message(1, 50));
+    let error = connection.recv().await.unwrap_err();
+    assert!(matches!(error, ConnectionError::Io(_)), "{error:?}");
+    assert_eq!(
+        connection.closing_reason(),
+        Some(DisconnectionReason::ConnectionLost(Direction::Sending))
+    );
+    let error = connection.close(bye(), Drain::Flush(LIMIT)).await.unwrap_err();
+    assert!(matches!(error, CloseError::Failed(ConnectionError::Io(_))), "{error:?}");
+    connection.close(bye(), Drain::Discard).await.unwrap();
+}
+
+#[test]
+fn a_runtime_that_ends_leaves_nobody_waiting() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let first = runtime();
+    let (mut left, right) = first.block_on(connected());
+    drop(first);
+    runtime().block_on(async {
+        assert!(matches!(left.recv().await, Err(ConnectionError::Cancelled)));
+        assert!(matches!(
+            left.send(message(0, 0)).await,
+            Err(SendError::Closed(ConnectionError::Cancelled))
+        ));
+        assert!(left.close(bye(), Drain::Flush(LIMIT)).await.is_err());
+        right.closed().await;
+    });
 }

@@ -1,13 +1,15 @@
 //! No remote holds a handshake longer than its deadline, and none is kept waiting by us.
 
 mod common;
+#[path = "common/scenario.rs"]
+mod scenario;
 
 use std::time::Duration;
 
 use common::{
     ROLES, accepted, address,
     adversary::{ACK, Adversary},
-    config, other, ours,
+    config, duplex, other, ours,
 };
 use p2p_crypto::Role;
 use p2p_framing::PointList;
@@ -15,6 +17,7 @@ use p2p_socket::{
     AcceptError, AuthenticateError, Authenticated, HandshakeStep, NackError, NodeMetadata, RejectionMotive,
     authenticate,
 };
+use scenario::{NotAccepted, NotAuthenticated, case, play};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     time::{Instant, sleep},
@@ -240,4 +243,80 @@ async fn a_handshake_timeout_of_nothing() {
     ));
     let mut seen = Vec::new();
     right.read_to_end(&mut seen).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_and_waiting_remotes_meet_the_deadline() {
+    let deadline = Duration::from_secs(5);
+    for role in ROLES {
+        for (case, step) in [
+            (
+                case!("says nothing", Connected, |_| Vec::new(), Wait, _),
+                HandshakeStep::ConnectionMessage,
+            ),
+            (
+                case!(
+                    "HTTP GET instead",
+                    Connected,
+                    |_| b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+                    Wait,
+                    _
+                ),
+                HandshakeStep::ConnectionMessage,
+            ),
+            (
+                case!("no metadata", Greeted, |_| Vec::new(), Wait, _),
+                HandshakeStep::Metadata,
+            ),
+            (
+                case!(
+                    "half of the metadata",
+                    Greeted,
+                    |adversary| adversary.seal(&Adversary::metadata())[..10].to_vec(),
+                    Wait,
+                    _
+                ),
+                HandshakeStep::Metadata,
+            ),
+            (
+                case!("no ack", Authenticated, |_| Vec::new(), Wait, _),
+                HandshakeStep::Ack,
+            ),
+            (
+                case!(
+                    "half of an ack",
+                    Authenticated,
+                    |adversary| adversary.seal(ACK)[..18].to_vec(),
+                    Wait,
+                    _
+                ),
+                HandshakeStep::Ack,
+            ),
+        ] {
+            let (outcome, elapsed, _) = play(&case, role).await;
+            assert_eq!(elapsed, deadline, "{} as {role:?}", case.scenario);
+            match outcome {
+                NotAuthenticated(AuthenticateError::Timeout { step: found }) => assert_eq!(found, step),
+                NotAuthenticated(AuthenticateError::ConnectionMessageTooLarge(_)) => {
+                    assert_eq!(case.scenario, "HTTP GET instead");
+                }
+                NotAccepted(AcceptError::Timeout) => assert_eq!(step, HandshakeStep::Ack),
+                other => panic!("{}: {other:?}", case.scenario),
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_timeout_beyond_all_clocks() {
+    let (left, right) = duplex();
+    let patient = config(1).handshake_timeout(Duration::MAX);
+    let other = config(2);
+    let (left, right) = tokio::join!(
+        authenticate(left, Role::Initiator, address(), &patient, NodeMetadata::default()),
+        authenticate(right, Role::Responder, address(), &other, NodeMetadata::default()),
+    );
+    let (left, right) = tokio::join!(accepted(left.unwrap()), accepted(right.unwrap()));
+    left.unwrap();
+    right.unwrap();
 }

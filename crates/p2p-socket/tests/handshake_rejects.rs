@@ -4,15 +4,17 @@ mod common;
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use common::{
     ROLES, accepted, address,
     adversary::{ACK, Adversary},
     against, authenticated, config, duplex, identity, other, ours,
 };
 use p2p_crypto::{Difficulty, Role};
-use p2p_framing::{Point, PointList};
+use p2p_framing::{DecodeError, Point, PointList, WireReader};
 use p2p_socket::{
-    AcceptError, AuthenticateError, ConnectionOptions, HandshakeStep, NodeMetadata, RejectionMotive, authenticate,
+    AcceptError, AuthenticateError, ConnectionOptions, HandshakeStep, Metadata, NodeMetadata, RejectionMotive,
+    authenticate,
 };
 use tokio::time::Instant;
 
@@ -308,5 +310,47 @@ async fn options_that_contradict_each_other() {
             matches!(error, AcceptError::RejectedSocketConnection { .. }),
             "{error:?}"
         );
+    }
+}
+
+/// Metadata of any size.
+#[derive(Clone, Debug)]
+struct Blob(Vec<u8>);
+
+impl Metadata for Blob {
+    fn encode(&self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.0);
+    }
+
+    fn decode(reader: &mut WireReader<'_>) -> Result<Self, DecodeError> {
+        let mut bytes = Vec::new();
+        while !reader.is_empty() {
+            bytes.push(reader.u8()?);
+        }
+        Ok(Self(bytes))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_that_do_not_fit_into_a_chunk() {
+    for (size, fits) in [(0, true), (65_517, true), (65_518, false)] {
+        let (left, right) = duplex();
+        let (here, there) = (config(1), config(2));
+        let (left, right) = tokio::join!(
+            authenticate(left, Role::Initiator, address(), &here, Blob(vec![7; size])),
+            authenticate(right, Role::Responder, address(), &there, Blob(Vec::new())),
+        );
+        if fits {
+            assert_eq!(right.unwrap().info().remote_metadata.0, vec![7; size]);
+            assert!(left.is_ok());
+        } else {
+            assert!(matches!(left, Err(AuthenticateError::LocalMetadataTooLarge(_))));
+            assert!(matches!(
+                right,
+                Err(AuthenticateError::ConnectionClosed {
+                    step: HandshakeStep::Metadata
+                })
+            ));
+        }
     }
 }

@@ -65,11 +65,11 @@ enum Failure {
     Accept(AcceptError),
 }
 
+/// What was established, and the input behind it.
+type Outcome = Result<(Established<NodeMetadata>, BytesMut), Failure>;
+
 /// Feeds `pieces` one after the other, then the end; collects what is sent.
-fn run<'a>(
-    role: Role,
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> (Vec<u8>, Result<(Established<NodeMetadata>, BytesMut), Failure>) {
+fn run<'a>(role: Role, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Outcome) {
     let now = Instant::now();
     let deadline = now + Duration::from_secs(5);
     let (mut pieces, mut input) = (pieces.into_iter(), BytesMut::new());
@@ -164,9 +164,8 @@ fn no_flipped_bit_is_accepted() {
             let mut flipped = receives.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             let (_, result) = run(role, [&flipped[..]]);
-            let failure = match result {
-                Ok(_) => panic!("bit {bit} as {role:?}: accepted"),
-                Err(failure) => failure,
+            let Err(failure) = result else {
+                panic!("bit {bit} as {role:?}: accepted");
             };
             let expected = match &failure {
                 // The session nonces cover every bit of the connection messages.

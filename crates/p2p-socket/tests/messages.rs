@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{connected, connected_with, message};
+use common::{adversary::raw, connected, connected_against, connected_with, message};
+use p2p_crypto::Role;
 use p2p_framing::ChunkSize;
-use p2p_socket::ConnectionOptions;
+use p2p_socket::{ConnectionOptions, Packing};
 
 #[tokio::test(start_paused = true)]
 async fn one_message_each_way() {
@@ -36,4 +37,167 @@ async fn both_write_a_lot_before_either_reads() {
     right.flush().await.unwrap();
     assert_eq!(left.recv().await.unwrap().message, message(1, 131_072));
     assert_eq!(right.recv().await.unwrap().message, message(0, 131_072));
+}
+
+/// The plaintext sizes of the chunks in which `sizes` go out, all queued before the first is sent.
+async fn chunks_of(options: ConnectionOptions, sizes: &[usize]) -> Vec<usize> {
+    let (connection, mut adversary) = connected_against(Role::Initiator, options).await;
+    for (index, size) in sizes.iter().enumerate() {
+        connection.try_send(message(index, *size)).unwrap();
+    }
+    let total = sizes.iter().map(|size| 4 + size).sum();
+    let (mut chunks, mut stream) = (Vec::new(), Vec::new());
+    while stream.len() < total {
+        let plaintext = adversary.open().await.unwrap();
+        chunks.push(plaintext.len());
+        stream.extend(plaintext);
+    }
+    let expected: Vec<u8> = sizes
+        .iter()
+        .enumerate()
+        .flat_map(|(index, size)| raw(&message(index, *size)))
+        .collect();
+    assert_eq!(stream, expected);
+    chunks
+}
+
+fn chunked(bytes: usize, packing: Packing) -> ConnectionOptions {
+    ConnectionOptions {
+        chunk_size: ChunkSize::new(bytes).unwrap(),
+        packing,
+        ..ConnectionOptions::default()
+    }
+}
+
+#[test]
+fn chunk_sizes_out_of_range() {
+    for bytes in [0, 18, 65_536] {
+        assert!(ChunkSize::new(bytes).is_err(), "{bytes}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_smallest_and_the_largest_chunks() {
+    for packing in [Packing::Packed, Packing::OneMessagePerChunk] {
+        assert_eq!(chunks_of(chunked(19, packing), &[0, 3]).await, [1; 11]);
+        let largest = 65_517;
+        assert_eq!(chunks_of(chunked(65_535, packing), &[largest - 4]).await, [largest]);
+        assert_eq!(chunks_of(chunked(65_535, packing), &[largest - 3]).await, [largest, 1]);
+    }
+    assert_eq!(
+        chunks_of(chunked(21, Packing::Packed), &[256]).await,
+        [vec![3; 86], vec![2]].concat()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_share_chunks_unless_told_otherwise() {
+    assert_eq!(
+        chunks_of(chunked(118, Packing::Packed), &[0, 10, 200, 5]).await,
+        [100, 100, 31]
+    );
+    assert_eq!(
+        chunks_of(chunked(118, Packing::OneMessagePerChunk), &[0, 10, 200, 5]).await,
+        [4, 14, 100, 100, 4, 9]
+    );
+    // Beyond what is sealed at once, too.
+    let million = chunks_of(chunked(1018, Packing::OneMessagePerChunk), &[1_000_000, 0]).await;
+    assert_eq!(
+        (million.len(), million[..1000].iter().sum::<usize>()),
+        (1002, 1_000_000)
+    );
+    assert_eq!(million[1000..], [4, 4]);
+    let packed = chunks_of(chunked(1018, Packing::Packed), &[1_000_000, 0]).await;
+    assert_eq!(packed.len(), 1001);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_size_around_a_chunk_arrives() {
+    for packing in [Packing::Packed, Packing::OneMessagePerChunk] {
+        let (left, mut right) = connected_with(1 << 20, chunked(50, packing), ConnectionOptions::default()).await;
+        for size in 0..200 {
+            left.send(message(size, size)).await.unwrap();
+        }
+        for size in 0..200 {
+            let received = right.recv().await.unwrap();
+            assert_eq!(
+                (received.message, received.encoded_size),
+                (message(size, size), size + 4)
+            );
+        }
+        assert_eq!(left.stat().total_sent, right.stat().total_received);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn halves_and_clones_work_from_different_tasks() {
+    let (left, mut right) = connected_with(1000, ConnectionOptions::default(), ConnectionOptions::default()).await;
+    let (sender, mut receiver, control) = left.split();
+    assert_eq!(control.info().peer_id, common::identity(2).peer_id());
+    let mut tasks = Vec::new();
+    for task in 0..4 {
+        let sender = sender.clone();
+        tasks.push(tokio::spawn(async move {
+            for index in 0..50 {
+                sender.send(message(task, 100 + index)).await.unwrap();
+            }
+            sender.flush().await.unwrap();
+        }));
+    }
+    let echo = tokio::spawn(async move {
+        for _ in 0..200 {
+            let received = right.recv().await.unwrap();
+            right.send(received.message).await.unwrap();
+        }
+        right
+    });
+    let mut next = [100; 4];
+    for _ in 0..200 {
+        let received = receiver.recv().await.unwrap().message;
+        // Each task's messages are in order.
+        let task = (0..4)
+            .find(|task| received == message(*task, next[*task]))
+            .expect("the next of some task");
+        next[task] += 1;
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    drop(echo.await.unwrap());
+}
+
+/// On several threads, so that a wake-up that is lost between two of them shows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_busy_echo_over_narrow_pipes_never_stalls() {
+    let options = ConnectionOptions {
+        incoming_queue: ConnectionOptions::MIN_INCOMING_QUEUE,
+        outgoing_queue: 3000,
+        ..ConnectionOptions::default()
+    };
+    let mut echoes = Vec::new();
+    for _ in 0..4 {
+        let (left, mut right) = connected_with(700, options.clone(), options.clone()).await;
+        let (sender, mut receiver, _control) = left.split();
+        echoes.push(tokio::spawn(async move {
+            while let Ok(received) = right.recv().await {
+                right.send(received.message).await.unwrap();
+            }
+        }));
+        echoes.push(tokio::spawn(async move {
+            let sending = tokio::spawn(async move {
+                for index in 0..1500 {
+                    sender.send(message(index, index % 900)).await.unwrap();
+                }
+                sender.send_flushed(message(0, 0)).await.unwrap();
+                sender
+            });
+            for index in 0..1500 {
+                assert_eq!(receiver.recv().await.unwrap().message, message(index, index % 900));
+            }
+            drop(sending.await.unwrap());
+        }));
+    }
+    for echo in echoes {
+        echo.await.unwrap();
+    }
 }

@@ -1,163 +1,21 @@
-//! What a misbehaving remote gets: every scenario that was recorded against the reference, in both roles.
+//! What a remote gets that misbehaves in the handshake: every scenario that was recorded against the reference, in
+//! both roles.
 
 mod common;
+#[path = "common/scenario.rs"]
+mod scenario;
 
-use std::time::Duration;
-
-use common::{ROLES, accepted, address, adversary::Adversary, against, ours};
-use p2p_crypto::{PublicKey, Role};
+use common::{
+    ROLES, accepted, address,
+    adversary::{ACK, Adversary, raw},
+    against, ours,
+};
+use p2p_crypto::PublicKey;
 use p2p_framing::Point;
 use p2p_socket::{
     AcceptError, AuthenticateError, ConnectionError, HandshakeStep, Metadata, NodeMetadata, RejectionMotive,
 };
-use tokio::{
-    io::AsyncWriteExt,
-    time::{Instant, sleep},
-};
-
-use crate::common::adversary::{ACK, raw};
-
-/// How far the adversary plays along.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Until {
-    /// It says nothing of its own accord.
-    Connected,
-    /// Connection messages were exchanged.
-    Greeted,
-    /// Metadata, too.
-    Authenticated,
-    /// Acks, too.
-    Established,
-}
-
-/// What it does when it has sent its bytes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Then {
-    /// Nothing: we have to end it.
-    Wait,
-    /// Closes, at once.
-    Close,
-    /// Closes its direction only.
-    HalfClose,
-    /// Closes after a second.
-    CloseLater,
-}
-
-/// How it went for us.
-#[derive(Debug)]
-enum Outcome {
-    NotAuthenticated(AuthenticateError),
-    NotAccepted(AcceptError),
-    Ended(Vec<usize>, ConnectionError),
-}
-
-use Outcome::{Ended, NotAccepted, NotAuthenticated};
-
-struct Case {
-    scenario: &'static str,
-    until: Until,
-    bytes: fn(&mut Adversary) -> Vec<u8>,
-    then: Then,
-    expected: fn(&Outcome) -> bool,
-}
-
-/// The outcome, how long it took, and how many bytes the adversary saw after its move.
-async fn play(case: &Case, role: Role) -> (Outcome, Duration, usize) {
-    let (io, mut adversary) = against(role);
-    let start = Instant::now();
-    let us = async {
-        let peer = match ours(io, role).await {
-            Ok(peer) => peer,
-            Err(error) => return (NotAuthenticated(error), start.elapsed()),
-        };
-        let mut connection = match accepted(peer).await {
-            Ok(connection) => connection,
-            Err(error) => return (NotAccepted(error), start.elapsed()),
-        };
-        let mut sizes = Vec::new();
-        loop {
-            match connection.recv().await {
-                Ok(received) => sizes.push(received.message.len()),
-                Err(error) => return (Ended(sizes, error), start.elapsed()),
-            }
-        }
-    };
-    let them = async {
-        match case.until {
-            Until::Connected => {}
-            Until::Greeted => adversary.greet().await,
-            Until::Authenticated => adversary.authenticate().await,
-            Until::Established => adversary.establish().await,
-        }
-        let bytes = (case.bytes)(&mut adversary);
-        adversary.send(&bytes).await;
-        match case.then {
-            Then::Wait => adversary.read_to_end().await,
-            Then::HalfClose => {
-                adversary.io.shutdown().await.unwrap();
-                adversary.read_to_end().await
-            }
-            Then::CloseLater => {
-                sleep(Duration::from_secs(1)).await;
-                adversary.io.shutdown().await.unwrap();
-                adversary.read_to_end().await
-            }
-            Then::Close => {
-                drop(adversary);
-                0
-            }
-        }
-    };
-    let ((outcome, elapsed), seen) = tokio::join!(us, them);
-    (outcome, elapsed, seen)
-}
-
-fn hello_size() -> usize {
-    let (io, _) = tokio::io::duplex(1);
-    Adversary::new(io, Role::Initiator).hello().len()
-}
-
-async fn check(cases: &[Case]) {
-    for case in cases {
-        for role in ROLES {
-            let (outcome, elapsed, seen) = play(case, role).await;
-            let scenario = case.scenario;
-            assert!((case.expected)(&outcome), "{scenario} as {role:?}: {outcome:?}");
-            let waited = match case.then {
-                Then::CloseLater => Duration::from_secs(1),
-                _ => Duration::ZERO,
-            };
-            assert_eq!(elapsed, waited, "{scenario} as {role:?}");
-            if case.then != Then::Close {
-                let in_flight = match case.until {
-                    Until::Connected => hello_size(),
-                    Until::Greeted => 20,
-                    Until::Authenticated => 19,
-                    Until::Established => 0,
-                };
-                let answers = match outcome {
-                    // The step was taken after all, so that our next message follows.
-                    NotAccepted(_) if case.until == Until::Greeted => 19,
-                    Ended(..) if case.until == Until::Greeted => 19,
-                    _ => 0,
-                };
-                assert_eq!(seen, in_flight + answers, "{scenario} as {role:?}");
-            }
-        }
-    }
-}
-
-macro_rules! case {
-    ($scenario:literal, $until:ident, $bytes:expr, $then:ident, $($expected:tt)+) => {
-        Case {
-            scenario: $scenario,
-            until: Until::$until,
-            bytes: $bytes,
-            then: Then::$then,
-            expected: |outcome| matches!(outcome, $($expected)+),
-        }
-    };
-}
+use scenario::{Ended, NotAccepted, NotAuthenticated, Until, case, check};
 
 /// A hello with another length in its prefix.
 fn hello_announcing(adversary: &Adversary, change: i32) -> Vec<u8> {
@@ -509,67 +367,6 @@ async fn acks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages() {
-    check(&[
-        case!("a good one, then a corrupted one", Established, |adversary| {
-                let mut bytes = adversary.seal_message(b"abc");
-                bytes.extend(adversary.seal_corrupted(&raw(b"def")));
-                bytes
-            }, Wait,
-            Ended(sizes, ConnectionError::Decipher) if *sizes == [3]),
-        case!("with the next nonce", Established, |adversary| {
-                adversary.seal_message(b"skipped");
-                adversary.seal_message(b"abc")
-            }, Wait,
-            Ended(sizes, ConnectionError::Decipher) if sizes.is_empty()),
-        case!("the same chunk twice", Established, |adversary| adversary.seal_message(b"abc").repeat(2), Wait,
-            Ended(sizes, ConnectionError::Decipher) if *sizes == [3]),
-        case!("complete chunk of an incomplete message", Established, |adversary| adversary.seal(&raw(b"abcde")[..7]),
-            Close,
-            Ended(sizes, ConnectionError::Truncated { received: 7 }) if sizes.is_empty()),
-        case!("closes within a chunk", Established, |adversary| adversary.seal_message(b"abcde")[..20].to_vec(), Close,
-            Ended(sizes, ConnectionError::Truncated { received: 20 }) if sizes.is_empty()),
-        case!("half-closes after a message", Established, |adversary| adversary.seal_message(b"abc"), HalfClose,
-            Ended(sizes, ConnectionError::ClosedByPeer) if *sizes == [3]),
-        case!("in one-byte chunks", Established, |adversary| {
-                raw(b"abcde").iter().flat_map(|byte| adversary.seal(&[*byte])).collect()
-            }, CloseLater,
-            Ended(sizes, ConnectionError::ClosedByPeer) if *sizes == [5]),
-        case!("seven in one chunk", Established, |adversary| adversary.seal(&raw(b"abcde").repeat(7)), CloseLater,
-            Ended(sizes, ConnectionError::ClosedByPeer) if *sizes == [5; 7]),
-        case!("across chunk borders", Established, |adversary| {
-                let stream = [raw(b"abcde"), raw(b"f"), raw(b"gh")].concat();
-                [&stream[..3], &stream[3..11], &stream[11..]].into_iter().flat_map(|piece| adversary.seal(piece)).collect()
-            }, CloseLater,
-            Ended(sizes, ConnectionError::ClosedByPeer) if *sizes == [5, 1, 2]),
-        case!("empty chunks around one", Established, |adversary| {
-                let message = raw(b"a");
-                [&[][..], &message[..2], &[], &[], &message[2..], &[]]
-                    .into_iter()
-                    .flat_map(|piece| adversary.seal(piece))
-                    .collect()
-            }, CloseLater,
-            Ended(sizes, ConnectionError::ClosedByPeer) if *sizes == [1]),
-        case!("ciphertext of 65535", Established, |adversary| adversary.seal_message(&[7; 65_515]), CloseLater,
-            Ended(sizes, ConnectionError::ClosedByPeer) if *sizes == [65_515]),
-        case!("size of a gigabyte", Established, |adversary| adversary.seal(&[0x40, 0, 0, 0]), Wait,
-            Ended(sizes, ConnectionError::MessageTooLarge { size: 0x4000_0000, .. }) if sizes.is_empty()),
-        case!("a good one, then a size with the top bit", Established, |adversary| {
-                let mut bytes = adversary.seal_message(b"a");
-                bytes.extend(adversary.seal(&[0xff; 4]));
-                bytes
-            }, Wait,
-            Ended(sizes, ConnectionError::MessageTooLarge { size: 0xffff_ffff, .. }) if *sizes == [1]),
-        case!("both in one chunk", Established, |adversary| {
-                let stream = [&raw(b"a")[..], &[0xff; 4]].concat();
-                adversary.seal(&stream)
-            }, Wait,
-            Ended(sizes, ConnectionError::MessageTooLarge { size: 0xffff_ffff, .. }) if *sizes == [1]),
-    ])
-    .await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn ciphertext_lengths_below_the_tag() {
     for size in 0..16_u8 {
         for role in ROLES {
@@ -604,68 +401,6 @@ async fn ciphertext_lengths_below_the_tag() {
                 };
                 let (outcome, ()) = tokio::join!(us, them);
                 assert_eq!(outcome, (until, usize::from(size)), "as {role:?}");
-            }
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn silent_and_waiting_remotes_meet_the_deadline() {
-    let deadline = Duration::from_secs(5);
-    for role in ROLES {
-        for (case, step) in [
-            (
-                case!("says nothing", Connected, |_| Vec::new(), Wait, _),
-                HandshakeStep::ConnectionMessage,
-            ),
-            (
-                case!(
-                    "HTTP GET instead",
-                    Connected,
-                    |_| b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-                    Wait,
-                    _
-                ),
-                HandshakeStep::ConnectionMessage,
-            ),
-            (
-                case!("no metadata", Greeted, |_| Vec::new(), Wait, _),
-                HandshakeStep::Metadata,
-            ),
-            (
-                case!(
-                    "half of the metadata",
-                    Greeted,
-                    |adversary| adversary.seal(&Adversary::metadata())[..10].to_vec(),
-                    Wait,
-                    _
-                ),
-                HandshakeStep::Metadata,
-            ),
-            (
-                case!("no ack", Authenticated, |_| Vec::new(), Wait, _),
-                HandshakeStep::Ack,
-            ),
-            (
-                case!(
-                    "half of an ack",
-                    Authenticated,
-                    |adversary| adversary.seal(ACK)[..18].to_vec(),
-                    Wait,
-                    _
-                ),
-                HandshakeStep::Ack,
-            ),
-        ] {
-            let (outcome, elapsed, _) = play(&case, role).await;
-            assert_eq!(elapsed, deadline, "{} as {role:?}", case.scenario);
-            match outcome {
-                NotAuthenticated(AuthenticateError::Timeout { step: found }) => assert_eq!(found, step),
-                NotAuthenticated(AuthenticateError::ConnectionMessageTooLarge(_)) => {
-                    assert_eq!(case.scenario, "HTTP GET instead");
-                }
-                NotAccepted(AcceptError::Timeout) => assert_eq!(step, HandshakeStep::Ack),
-                other => panic!("{}: {other:?}", case.scenario),
             }
         }
     }
