@@ -3,7 +3,8 @@
 //! A bucket of credit fills at the cap and is emptied by what is taken.
 //!
 //! Invariants:
-//! - **Cap.** In every window of at least [`WINDOW`], the bytes taken are at most `cap * window + quantum`.
+//! - **Cap.** In every window of at least [`WINDOW`] without a change of the rate, the bytes taken are at most
+//!   `cap * window + quantum`.
 //! - **No burst.** A pacer starts empty, and while nobody waits its credit stops at one quantum.
 //! - **Late timers cost nothing.** While someone waits, credit goes on growing for up to [`LATENESS`] beyond the
 //!   quantum, so a tick that comes late deals out what it owes. That alone would break the cap, so the window is
@@ -82,11 +83,13 @@ impl Pacer {
             .clamp(*QUANTUM_BYTES.start(), *QUANTUM_BYTES.end())
     }
 
-    /// Goes on at another rate; what was earned at the old one stays, up to one quantum of the new one.
+    /// Goes on at another rate; what was earned at the old one stays, up to one quantum of the new one. Windows are counted
+    /// from here on: after a large quantum at a high rate, a low one would have to wait very long to make up for it.
     pub(crate) fn set_rate(&mut self, rate: BytesPerSecond, now: Duration) {
         self.update(now, false);
         self.rate = rate.get();
         self.update(now, false);
+        self.history = LagHistory::default();
     }
 
     /// Earns credit for the time until `now`.

@@ -108,6 +108,18 @@ fn a_rate_change_keeps_at_most_a_quantum() {
 }
 
 #[test]
+fn a_low_rate_does_not_pay_for_a_high_one() {
+    let mut pacer = Pacer::new(rate(5_000_000), Duration::ZERO);
+    let now = Duration::from_millis(2);
+    pacer.update(now, false);
+    pacer.take(10_000);
+    pacer.set_rate(rate(1), now);
+    assert_eq!(pacer.time_of(1), now + Duration::from_secs(1));
+    pacer.update(now + Duration::from_secs(1), true);
+    assert_eq!(pacer.available(), 1);
+}
+
+#[test]
 fn extreme_rates_do_not_overflow() {
     for bytes_per_second in [1, u64::MAX] {
         let mut pacer = Pacer::new(rate(bytes_per_second), Duration::ZERO);
