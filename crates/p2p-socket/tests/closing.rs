@@ -233,7 +233,9 @@ async fn what_came_before_a_failed_write_is_still_received() {
     drop(adversary);
     assert_eq!(connection.recv().await.unwrap().message, message(1, 50));
     let error = connection.recv().await.unwrap_err();
-    assert!(matches!(error, ConnectionError::Io(_)), "{error:?}");
+    assert!(matches!(error, ConnectionError::ClosedByPeer), "{error:?}");
+    let error = connection.send(message(2, 0)).await.unwrap_err();
+    assert!(matches!(error, SendError::Closed(ConnectionError::Io(_))), "{error:?}");
     assert_eq!(
         connection.closing_reason(),
         Some(DisconnectionReason::ConnectionLost(Direction::Sending))

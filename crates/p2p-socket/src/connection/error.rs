@@ -5,6 +5,7 @@ use p2p_framing::{ChunkError, DecodeError};
 use p2p_io_scheduler::SchedulerClosed;
 
 use super::EncodedMessage;
+use crate::handshake::scheduler_closed;
 
 /// Why a connection has ended. Everyone who asks is told the same.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -58,11 +59,8 @@ pub enum ConnectionError {
 
 impl ConnectionError {
     pub(crate) fn io(error: io::Error) -> Self {
-        match error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<SchedulerClosed>())
-        {
-            Some(closed) => Self::SchedulerClosed(*closed),
+        match scheduler_closed(&error) {
+            Some(closed) => Self::SchedulerClosed(closed),
             None => Self::Io(Arc::new(error)),
         }
     }

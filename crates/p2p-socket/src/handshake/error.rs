@@ -122,10 +122,18 @@ impl AuthenticateError {
     pub(super) fn end(step: HandshakeStep, end: End) -> Self {
         match end {
             End::Closed => Self::ConnectionClosed { step },
-            End::Io(source) => Self::Io { step, source },
+            End::Io(source) => match scheduler_closed(&source) {
+                Some(closed) => Self::SchedulerClosed(closed),
+                None => Self::Io { step, source },
+            },
             End::Cancelled => Self::Cancelled { step },
         }
     }
+}
+
+/// A scheduler that was shut down says so inside of an I/O error.
+pub(crate) fn scheduler_closed(error: &io::Error) -> Option<SchedulerClosed> {
+    error.get_ref()?.downcast_ref().copied()
 }
 
 /// Why an authenticated remote did not become a connection.

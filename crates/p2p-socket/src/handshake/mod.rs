@@ -20,6 +20,7 @@ mod error;
 mod hello;
 mod metadata_exchange;
 
+pub(crate) use self::error::scheduler_closed;
 use std::{io, time::Instant};
 
 use bytes::BytesMut;
