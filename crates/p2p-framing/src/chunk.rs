@@ -236,6 +236,6 @@ pub enum ChunkError {
         size: usize,
     },
     /// The chunk is not authentic, or one before it was not. Octez: `Decipher_error`.
-    #[error("decipher error: {0}")]
+    #[error("decipher error")]
     Decipher(#[from] OpenError),
 }

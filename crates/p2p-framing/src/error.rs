@@ -36,7 +36,7 @@ pub enum DecodeError {
     #[error(transparent)]
     TooManyPoints(#[from] TooManyPoints),
     /// The bytes of an application message do not decode.
-    #[error("undecodable message: {0}")]
+    #[error("undecodable message")]
     Payload(#[source] Box<dyn Error + Send + Sync>),
     /// The transport failed. Never made here: [`tokio_util::codec::Decoder`] asks for it.
     #[error(transparent)]
@@ -62,7 +62,7 @@ pub enum EncodeError {
         tag: u16,
     },
     /// The message does not encode.
-    #[error("unencodable message: {0}")]
+    #[error("unencodable message")]
     Payload(#[source] Box<dyn Error + Send + Sync>),
     /// The transport failed. Never made here: [`tokio_util::codec::Encoder`] asks for it.
     #[error(transparent)]

@@ -27,7 +27,7 @@ pub enum ConnectionError {
     #[error("the connection was cancelled")]
     Cancelled,
     /// The transport failed. Octez: `Connection_closed`.
-    #[error("input or output failed: {0}")]
+    #[error("input or output failed")]
     Io(#[source] Arc<io::Error>),
     /// The scheduler ended all connections. Octez: `Connection_closed`.
     #[error(transparent)]
@@ -42,7 +42,7 @@ pub enum ConnectionError {
     #[error("decipher error: a chunk of the remote is not authentic")]
     Decipher,
     /// The bytes of the remote are no message. Octez: `Decoding_error`.
-    #[error("decoding error: {0}")]
+    #[error("decoding error")]
     Decoding(#[source] Arc<dyn Error + Send + Sync>),
     /// The remote began a message above the maximum. Octez has no maximum.
     #[error("the remote began a message of {size} bytes, at most {maximum} are accepted")]
@@ -100,7 +100,7 @@ pub enum SendError {
         maximum: usize,
     },
     /// The message does not encode. Octez: `Encoding_error`.
-    #[error("encoding error: {0}")]
+    #[error("encoding error")]
     Encoding(#[source] Box<dyn Error + Send + Sync>),
 }
 
@@ -140,6 +140,6 @@ pub enum CloseError {
         limit: Duration,
     },
     /// The connection had failed, or did while it was being closed.
-    #[error("the queued messages could not be sent: {0}")]
+    #[error("the queued messages could not be sent")]
     Failed(#[source] ConnectionError),
 }

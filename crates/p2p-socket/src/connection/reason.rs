@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Arc};
 
 use p2p_io_scheduler::{ClosingReason, Direction};
 
@@ -50,7 +50,7 @@ impl From<&AuthenticateError> for DisconnectionReason {
             AuthenticateError::Io { .. } => Self::ConnectionLost(Direction::Receiving),
             AuthenticateError::SchedulerClosed(_) => Self::SchedulerShutDown,
             AuthenticateError::Cancelled { .. } => Self::ExplicitRequest,
-            other => Self::AuthenticationRejected(other.to_string().into()),
+            other => Self::AuthenticationRejected(with_sources(other)),
         }
     }
 }
@@ -60,7 +60,7 @@ impl From<&AcceptError> for DisconnectionReason {
         match error {
             AcceptError::RejectedByNack { motive, .. } => Self::RejectedByPeer(*motive),
             AcceptError::Cancelled => Self::ExplicitRequest,
-            other => Self::ErrorWhenReceivingAck(other.to_string().into()),
+            other => Self::ErrorWhenReceivingAck(with_sources(other)),
         }
     }
 }
@@ -78,9 +78,20 @@ impl DisconnectionReason {
             ConnectionError::Io(_) => Self::ConnectionLost(direction),
             ConnectionError::SchedulerClosed(_) => Self::SchedulerShutDown,
             ConnectionError::ClosedLocally | ConnectionError::Cancelled => Self::ExplicitRequest,
-            other => Self::UnexpectedError(other.to_string().into()),
+            other => Self::UnexpectedError(with_sources(other)),
         }
     }
+}
+
+/// The error and what caused it, in one line.
+fn with_sources(error: &dyn Error) -> Arc<str> {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text.into()
 }
 
 impl fmt::Display for DisconnectionReason {

@@ -52,7 +52,7 @@ pub enum AuthenticateError {
         step: HandshakeStep,
     },
     /// The transport failed.
-    #[error("input or output failed while waiting for the {step} of the remote: {source}")]
+    #[error("input or output failed while waiting for the {step} of the remote")]
     Io {
         /// What we were waiting for.
         step: HandshakeStep,
@@ -61,10 +61,10 @@ pub enum AuthenticateError {
     },
     /// The remote's connection message is longer than
     /// [`ConnectionMessage::MAX_SIZE`](crate::ConnectionMessage::MAX_SIZE).
-    #[error("the remote's connection message is too long: {0}")]
-    ConnectionMessageTooLarge(ClearFrameTooLarge),
+    #[error("the remote's connection message is too long")]
+    ConnectionMessageTooLarge(#[source] ClearFrameTooLarge),
     /// The connection message or the metadata do not decode. Octez: `Decoding_error`.
-    #[error("decoding error in the {step} of the remote: {source}")]
+    #[error("decoding error in the {step} of the remote")]
     Decoding {
         /// What does not decode.
         step: HandshakeStep,
@@ -101,11 +101,11 @@ pub enum AuthenticateError {
         connection_id: ConnectionId,
     },
     /// The connection message that we would send is too long: the chain name is.
-    #[error("our connection message is too long: {0}")]
-    LocalMessageTooLarge(ClearFrameTooLarge),
+    #[error("our connection message is too long")]
+    LocalMessageTooLarge(#[source] ClearFrameTooLarge),
     /// The metadata that we would send does not fit into one chunk.
-    #[error("our metadata is too long: {0}")]
-    LocalMetadataTooLarge(SealError),
+    #[error("our metadata is too long")]
+    LocalMetadataTooLarge(#[source] SealError),
     /// The scheduler takes no connections any more.
     #[error(transparent)]
     SchedulerClosed(#[from] SchedulerClosed),
@@ -162,7 +162,7 @@ pub enum AcceptError {
         size: usize,
     },
     /// The answer is neither ack nor nack. Octez: `Decoding_error`.
-    #[error("decoding error in the answer of the remote: {0}")]
+    #[error("decoding error in the answer of the remote")]
     Decoding(#[source] DecodeError),
     /// The remote refuses us. Octez: `Rejected_by_nack`.
     #[error("rejected by the remote: {motive}")]
@@ -192,7 +192,7 @@ pub enum NackError {
     #[error("cancelled while sending the nack")]
     Cancelled,
     /// The transport failed, or the remote had closed. Octez: `Connection_closed`.
-    #[error("input or output failed while sending the nack: {0}")]
+    #[error("input or output failed while sending the nack")]
     Io(#[from] io::Error),
     /// Every nonce of our direction has been used.
     #[error(transparent)]
