@@ -157,28 +157,44 @@ impl ChunkOpener {
         Self { opener }
     }
 
+    /// How many bytes the chunk at the beginning of `input` lacks: 0 if all of it is there. Before the two bytes of
+    /// the header are, how many those lack.
+    ///
+    /// # Errors
+    ///
+    /// [`ChunkError::InvalidCiphertextSize`] as soon as the header is there.
+    pub fn bytes_missing(input: &[u8]) -> Result<usize, ChunkError> {
+        let Some((header, body)) = input.split_first_chunk::<CHUNK_HEADER_SIZE>() else {
+            return Ok(CHUNK_HEADER_SIZE.saturating_sub(input.len()));
+        };
+        let size = usize::from(u16::from_be_bytes(*header));
+        if size < TAG_SIZE {
+            return Err(ChunkError::InvalidCiphertextSize { size });
+        }
+        Ok(size.saturating_sub(body.len()))
+    }
+
     /// Opens the chunk at the beginning of `input` in place, if all of it is there.
     ///
     /// # Errors
     ///
     /// See [`ChunkError`]. The header is checked as soon as its two bytes are there.
     pub fn open_first<'a>(&mut self, input: &'a mut [u8]) -> Result<Option<OpenedChunk<'a>>, ChunkError> {
-        let Some((header, rest)) = input.split_first_chunk_mut::<CHUNK_HEADER_SIZE>() else {
+        if Self::bytes_missing(input)? > 0 {
             return Ok(None);
-        };
-        let size = usize::from(u16::from_be_bytes(*header));
-        if size < TAG_SIZE {
-            return Err(ChunkError::InvalidCiphertextSize { size });
         }
-        let Some((body, _)) = rest.split_at_mut_checked(size) else {
+        let body = input
+            .split_first_chunk_mut::<CHUNK_HEADER_SIZE>()
+            .and_then(|(header, rest)| {
+                let size = usize::from(u16::from_be_bytes(*header));
+                rest.get_mut(..size)?.split_first_chunk_mut::<TAG_SIZE>()
+            });
+        let Some((tag, plaintext)) = body else {
             return Ok(None);
-        };
-        let Some((tag, plaintext)) = body.split_first_chunk_mut::<TAG_SIZE>() else {
-            return Err(ChunkError::InvalidCiphertextSize { size });
         };
         self.opener.open(plaintext, &Tag::from_bytes(*tag))?;
         Ok(Some(OpenedChunk {
-            wire_size: size.saturating_add(CHUNK_HEADER_SIZE),
+            wire_size: plaintext.len().saturating_add(CHUNK_OVERHEAD),
             plaintext,
         }))
     }

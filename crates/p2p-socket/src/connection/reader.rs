@@ -2,7 +2,6 @@
 
 use std::{
     error::Error,
-    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -110,29 +109,50 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ConnectionError>> {
         let mut scratch = scratch::take_read_buffer();
-        let result = match poll_read_behind(io, &self.chunk, room, &mut scratch, cx) {
+        let size = room.min(scratch.len());
+        let mut buffer = ReadBuf::new(scratch.get_mut(..size).unwrap_or_default());
+        let result = match Pin::new(io).poll_read(cx, &mut buffer) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Err(error)) => Poll::Ready(Err(ConnectionError::io(error))),
-            Poll::Ready(Ok([])) => Poll::Ready(Err(match self.partial_size() {
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Err(match self.partial_size() {
                 0 => ConnectionError::ClosedByPeer,
                 received => ConnectionError::Truncated { received },
             })),
-            Poll::Ready(Ok(bytes)) => Poll::Ready(self.open(bytes)),
+            Poll::Ready(Ok(())) => Poll::Ready(self.open(buffer.filled_mut())),
         };
         scratch::return_read_buffer(scratch);
         result
     }
 
-    /// Opens the complete chunks of `bytes`, which begin with those of `self.chunk`, and keeps the rest.
-    fn open(&mut self, bytes: &mut [u8]) -> Result<(), ConnectionError> {
+    /// Opens the chunks that are complete with `bytes`, and keeps the rest. Only the bytes of a chunk that came in
+    /// several reads are copied, each once, however small the reads are.
+    fn open(&mut self, mut bytes: &mut [u8]) -> Result<(), ConnectionError> {
+        while !self.chunk.is_empty() {
+            let missing = ChunkOpener::bytes_missing(&self.chunk).map_err(ConnectionError::chunk)?;
+            if missing == 0 {
+                let mut chunk = std::mem::take(&mut self.chunk);
+                self.open_in_place(&mut chunk)?;
+                break;
+            }
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            let (head, tail) = bytes.split_at_mut(missing.min(bytes.len()));
+            self.chunk.extend_from_slice(head);
+            bytes = tail;
+        }
+        let consumed = self.open_in_place(bytes)?;
+        self.chunk = bytes.get(consumed..).unwrap_or_default().to_vec();
+        Ok(())
+    }
+
+    fn open_in_place(&mut self, bytes: &mut [u8]) -> Result<usize, ConnectionError> {
         let (stream, decodable) = (&mut self.stream, &mut self.decodable);
         let opened = self.opener.open_complete(bytes, |plaintext| {
             stream.extend_from_slice(plaintext);
             *decodable |= !plaintext.is_empty();
         });
-        let consumed = opened.map_err(ConnectionError::chunk)?;
-        self.chunk = bytes.get(consumed..).unwrap_or_default().to_vec();
-        Ok(())
+        opened.map_err(ConnectionError::chunk)
     }
 
     /// Decodes one message, and more as long as there is room for what the queue adds to them.
@@ -178,29 +198,4 @@ fn check_size<M>(size: usize, incoming: &Incoming<M>) -> Result<(), ConnectionEr
         return Err(ConnectionError::MessageTooLarge { size, maximum });
     }
     Ok(())
-}
-
-/// Copies `beginning` to the front of `scratch`, reads up to `room` bytes behind it, and gives back both. Empty at
-/// the end of the stream.
-fn poll_read_behind<'a, T: AsyncRead + Unpin>(
-    io: &mut T,
-    beginning: &[u8],
-    room: usize,
-    scratch: &'a mut [u8],
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<&'a mut [u8]>> {
-    let Some((front, free)) = scratch.split_at_mut_checked(beginning.len()) else {
-        return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
-    };
-    front.copy_from_slice(beginning);
-    let size = room.min(free.len());
-    let mut buffer = ReadBuf::new(free.get_mut(..size).unwrap_or_default());
-    ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
-    let read = buffer.filled().len();
-    let filled = if read == 0 {
-        0
-    } else {
-        beginning.len().saturating_add(read)
-    };
-    Poll::Ready(Ok(scratch.get_mut(..filled).unwrap_or_default()))
 }
