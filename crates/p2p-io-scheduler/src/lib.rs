@@ -29,18 +29,22 @@
 //! Must run inside a tokio runtime with its timer enabled. There are no cargo features.
 
 mod budget;
+mod close;
 mod closing;
 mod connection;
 mod fair_queue;
 mod handle;
 mod pacer;
+mod queue;
 mod rate;
 mod scheduler;
 mod stat;
 
+pub use close::{CloseError, Drain};
 pub use closing::{ClosingReason, Direction, SchedulerClosed};
 pub use connection::ScheduledIo;
 pub use handle::{RegisterOptions, ScheduledHandle, ScheduledId, Weight};
+pub use queue::Queued;
 pub use rate::{BytesPerSecond, Limits, ParseBytesPerSecondError};
 pub use scheduler::IoScheduler;
 pub use stat::Stat;
