@@ -6,6 +6,9 @@
 //! wants, and the others get what it leaves. Bytes flow continuously: there are no whole-second ticks and no burst at
 //! the start. Without a limit a registered connection costs a few counters.
 //!
+//! A connection buffers nothing unless it is registered with byte-bounded queues ([`RegisterOptions`]), and ends within a
+//! deadline ([`ScheduledIo::close`]).
+//!
 //! ```
 //! use p2p_io_scheduler::{IoScheduler, Limits};
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
