@@ -346,6 +346,61 @@ async fn a_vectored_write_is_queued_across_its_slices() {
     assert_eq!(&received, b"01234567");
 }
 
+/// A stream that takes one byte every second time it is asked, and keeps it.
+#[derive(Default)]
+struct Fickle {
+    taken: Vec<u8>,
+    is_ready: bool,
+}
+
+impl AsyncRead for Fickle {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Fickle {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.is_ready = !self.is_ready;
+        if self.is_ready {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.taken.extend(buf.first());
+        Poll::Ready(Ok(buf.len().min(1)))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_overtakes_what_is_queued_when_the_stream_becomes_ready_in_between() {
+    for limits in [Limits::default(), upload(100_000)] {
+        for write_queue in [0, 1, 2, 7, 100] {
+            let options = RegisterOptions {
+                write_queue,
+                ..RegisterOptions::default()
+            };
+            let mut io = IoScheduler::new(limits)
+                .register_with(Fickle::default(), options)
+                .unwrap();
+            let sent = pattern(500);
+            for message in sent.chunks(3) {
+                io.write_all(message).await.unwrap();
+            }
+            io.flush().await.unwrap();
+            assert!(io.get_ref().taken == sent, "{write_queue}");
+            assert_eq!(io.stat().total_sent, 500);
+        }
+    }
+}
+
 /// What happens next at either end.
 #[derive(Clone, Debug)]
 enum Step {
