@@ -45,7 +45,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut writers = Vec::new();
     for (weight, message) in CONNECTIONS {
         let weight = Weight::new(weight).ok_or("a weight is positive")?;
-        let options = RegisterOptions { weight };
+        let options = RegisterOptions {
+            weight,
+            ..RegisterOptions::default()
+        };
         let mut io = scheduler.register_with(TcpStream::connect(address).await?, options)?;
         connections.push((io.handle(), message));
         writers.push(tokio::spawn(async move {

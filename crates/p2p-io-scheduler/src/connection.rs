@@ -1,7 +1,8 @@
 //! A connection whose reads and writes are regulated.
 
 use std::fmt;
-use std::io;
+use std::io::ErrorKind::{BrokenPipe, WriteZero};
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -9,33 +10,48 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::closing::{ClosingReason, Direction, SchedulerClosed};
-use crate::handle::{Connection, ScheduledHandle, ScheduledId, Weight};
+use crate::handle::{Connection, RegisterOptions, ScheduledHandle, ScheduledId, Weight};
+use crate::queue::{ByteQueue, Queued};
 use crate::stat::Stat;
 
 /// A stream that transfers at its share of the scheduler's limits.
 ///
-/// Made by [`IoScheduler::register`](crate::IoScheduler::register). Nothing is buffered here: bytes are accepted only
-/// when the underlying stream takes them, and read only when someone asks for them, so a capped reader slows its remote
-/// down by back-pressure. Who wants a byte-bounded queue wraps it in a `tokio::io::BufStream`. Reading and writing go
-/// on independently; `tokio::io::split` works as for any stream.
+/// Made by [`IoScheduler::register`](crate::IoScheduler::register). Bytes are read only when someone asks for them, so a
+/// capped reader slows its remote down by back-pressure. Reading and writing go on independently; `tokio::io::split`
+/// works as for any stream.
 ///
-/// Dropping it closes the connection; an operation that is cancelled loses no bytes and holds back nobody else.
+/// # Queues
+/// By default nothing is buffered here: bytes are accepted when the underlying stream takes them. With
+/// [`RegisterOptions::write_queue`], bytes are also accepted when the stream or the limit does not let them pass yet, and
+/// leave in order, before all later ones. **Nothing sends them in the background:** they go on when the connection is
+/// written to, flushed, shut down or closed. So flush after the last write, as with a `tokio::io::BufWriter`. With
+/// [`RegisterOptions::read_queue`], a small read takes more from the stream, and the next ones are served from that.
+///
+/// Dropping it ends the connection and discards what is queued; an operation that is cancelled loses no bytes and holds
+/// back nobody else.
 ///
 /// # Panics
 /// Reading and writing under a limit panic outside a tokio runtime with a timer.
 pub struct ScheduledIo<T> {
     io: T,
     registration: Registration,
+    read_queue: ByteQueue,
+    write_queue: ByteQueue,
+    /// Whether the stream was shut down, after which nothing is accepted any more.
+    is_shut_down: bool,
 }
 
 /// Ends a connection's part in the scheduler when it is dropped.
 struct Registration(ScheduledHandle);
 
 impl<T> ScheduledIo<T> {
-    pub(crate) fn new(io: T, connection: Arc<Connection>) -> Self {
+    pub(crate) fn new(io: T, connection: Arc<Connection>, options: RegisterOptions) -> Self {
         Self {
             io,
             registration: Registration(ScheduledHandle::new(connection)),
+            read_queue: ByteQueue::new(options.read_queue),
+            write_queue: ByteQueue::new(options.write_queue),
+            is_shut_down: false,
         }
     }
 
@@ -52,6 +68,14 @@ impl<T> ScheduledIo<T> {
     /// Bytes and flows of this connection.
     pub fn stat(&self) -> Stat {
         self.registration.0.stat()
+    }
+
+    /// Bytes in the queues.
+    pub fn queued(&self) -> Queued {
+        Queued {
+            read: self.read_queue.len(),
+            write: self.write_queue.len(),
+        }
     }
 
     /// The connection's share.
@@ -79,41 +103,50 @@ impl<T> ScheduledIo<T> {
         &self.io
     }
 
-    /// The underlying stream. What is transferred through it directly is neither limited nor counted.
+    /// The underlying stream. What is transferred through it directly is neither limited nor counted, and overtakes what
+    /// is queued.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.io
     }
 
-    /// Takes the stream out of the scheduler.
+    /// Takes the stream out of the scheduler. What is queued is lost.
     pub fn into_inner(self) -> T {
         self.io
+    }
+
+    /// Drops what is in the write queue, and tells how many bytes that were.
+    pub(crate) fn discard(&mut self) -> usize {
+        self.write_queue.clear()
     }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for ScheduledIo<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { io, registration } = &mut *self;
+        let Self {
+            io,
+            registration,
+            read_queue,
+            ..
+        } = &mut *self;
+        let connection = registration.0.connection();
+        if !read_queue.is_empty() {
+            return connection.poll_until_closed(Direction::Receiving, cx, |_| {
+                read_queue.read(buf);
+                Poll::Ready(Ok(()))
+            });
+        }
         let wanted = buf.remaining();
-        let read = |cx: &mut Context<'_>, allowed: usize| {
-            let before = buf.filled().len();
-            if allowed < wanted {
-                let mut part = ReadBuf::new(buf.initialize_unfilled_to(allowed));
-                ready!(Pin::new(io).poll_read(cx, &mut part))?;
-                let read = part.filled().len();
-                buf.advance(read);
-            } else {
-                ready!(Pin::new(io).poll_read(cx, buf))?;
-            }
-            Poll::Ready(Ok(buf.filled().len() - before))
+        let read = if let Some(ahead) = read_queue.read_ahead(wanted) {
+            let fill = |cx: &mut Context<'_>, allowed: usize| read_queue.poll_fill(io, cx, allowed);
+            let read = ready!(connection.poll_transfer(Direction::Receiving, cx, ahead, fill))?;
+            read_queue.read(buf);
+            read
+        } else {
+            let read = |cx: &mut Context<'_>, allowed: usize| poll_read_part(io, cx, buf, allowed);
+            ready!(connection.poll_transfer(Direction::Receiving, cx, wanted, read))?
         };
-        let read = ready!(
-            registration
-                .0
-                .connection()
-                .poll_transfer(Direction::Receiving, cx, wanted, read)
-        )?;
         if read == 0 && wanted > 0 {
-            registration.0.add_closing_reason(ClosingReason::ClosedByPeer {
+            connection.add_closing_reason(ClosingReason::ClosedByPeer {
                 direction: Direction::Receiving,
             });
         }
@@ -123,32 +156,17 @@ impl<T: AsyncRead + Unpin> AsyncRead for ScheduledIo<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for ScheduledIo<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let Self { io, registration } = &mut *self;
-        let write = |cx: &mut Context<'_>, allowed: usize| Pin::new(io).poll_write(cx, &buf[..allowed]);
-        registration
-            .0
-            .connection()
-            .poll_transfer(Direction::Sending, cx, buf.len(), write)
+        self.poll_send(cx, &[IoSlice::new(buf)], |io, cx, allowed| {
+            io.poll_write(cx, &buf[..allowed])
+        })
     }
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
+        bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { io, registration } = &mut *self;
-        let wanted = bufs.iter().map(|buf| buf.len()).sum();
-        let write = |cx: &mut Context<'_>, allowed: usize| {
-            if allowed == wanted {
-                return Pin::new(io).poll_write_vectored(cx, bufs);
-            }
-            let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
-            Pin::new(io).poll_write(cx, &first[..allowed.min(first.len())])
-        };
-        registration
-            .0
-            .connection()
-            .poll_transfer(Direction::Sending, cx, wanted, write)
+        self.poll_send(cx, bufs, |io, cx, allowed| poll_write_part(io, cx, bufs, allowed))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -156,7 +174,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ScheduledIo<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { io, registration } = &mut *self;
+        ready!(self.poll_drain(cx))?;
+        let Self { io, registration, .. } = &mut *self;
         let flush = |cx: &mut Context<'_>| Pin::new(io).poll_flush(cx);
         registration
             .0
@@ -164,10 +183,117 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ScheduledIo<T> {
             .poll_until_closed(Direction::Sending, cx, flush)
     }
 
-    /// Goes through also when the scheduler is closed, so that a connection can always be ended.
+    /// Sends what is queued first. If that fails, the stream is shut down all the same, so that a connection can always
+    /// be ended, also when the scheduler is closed; what is queued stays so.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        if self.is_shut_down {
+            return Poll::Ready(Ok(()));
+        }
+        let drained = ready!(self.poll_drain(cx));
+        ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+        self.is_shut_down = true;
+        Poll::Ready(drained)
     }
+}
+
+impl<T: AsyncWrite + Unpin> ScheduledIo<T> {
+    /// Hands bytes to the stream as far as it takes them, after those that are queued, or else puts them into the queue
+    /// as far as there is room. `write` is told how much it may write.
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+        write: impl FnOnce(Pin<&mut T>, &mut Context<'_>, usize) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if self.is_shut_down {
+            return Poll::Ready(Err(io::Error::new(BrokenPipe, "the connection was shut down")));
+        }
+        let wanted = bufs.iter().map(|buf| buf.len()).sum();
+        if self.poll_drain(cx)?.is_ready() {
+            let Self { io, registration, .. } = self;
+            let write = |cx: &mut Context<'_>, allowed| write(Pin::new(io), cx, allowed);
+            let connection = registration.0.connection();
+            let written = connection.poll_transfer(Direction::Sending, cx, wanted, write);
+            if written.is_ready() {
+                return written;
+            }
+        }
+        let accepted = bufs.iter().map(|buf| self.write_queue.push(buf)).sum();
+        if accepted == 0 && wanted > 0 {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(accepted))
+    }
+
+    /// Hands everything that is queued to the stream.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self {
+            io,
+            registration,
+            write_queue,
+            ..
+        } = self;
+        while !write_queue.is_empty() {
+            let front = write_queue.front();
+            let write = |cx: &mut Context<'_>, allowed: usize| match ready!(
+                Pin::new(&mut *io).poll_write(cx, &front[..allowed])
+            )? {
+                0 => Poll::Ready(Err(WriteZero.into())),
+                written => Poll::Ready(Ok(written)),
+            };
+            let connection = registration.0.connection();
+            let written = ready!(connection.poll_transfer(Direction::Sending, cx, front.len(), write))?;
+            write_queue.consume(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Reads at most `allowed` bytes.
+fn poll_read_part(
+    io: &mut (impl AsyncRead + Unpin),
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+    allowed: usize,
+) -> Poll<io::Result<usize>> {
+    let before = buf.filled().len();
+    if allowed < buf.remaining() {
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(allowed));
+        ready!(Pin::new(io).poll_read(cx, &mut part))?;
+        let read = part.filled().len();
+        buf.advance(read);
+    } else {
+        ready!(Pin::new(io).poll_read(cx, buf))?;
+    }
+    Poll::Ready(Ok(buf.filled().len() - before))
+}
+
+/// How many slices a write takes at once that may not write everything. The others wait for the next one; an array on the
+/// stack has to end somewhere.
+const MAX_PART_SLICES: usize = 64;
+
+/// Writes at most `allowed` bytes.
+fn poll_write_part(
+    io: Pin<&mut impl AsyncWrite>,
+    cx: &mut Context<'_>,
+    bufs: &[IoSlice<'_>],
+    mut allowed: usize,
+) -> Poll<io::Result<usize>> {
+    if bufs.iter().map(|buf| buf.len()).sum::<usize>() <= allowed {
+        return io.poll_write_vectored(cx, bufs);
+    }
+    let mut part = [IoSlice::new(&[]); MAX_PART_SLICES];
+    let mut count = 0;
+    for (slot, buf) in part.iter_mut().zip(bufs.iter().filter(|buf| !buf.is_empty())) {
+        let bytes = buf.len().min(allowed);
+        *slot = IoSlice::new(&buf[..bytes]);
+        allowed -= bytes;
+        count += 1;
+        if allowed == 0 {
+            break;
+        }
+    }
+    io.poll_write_vectored(cx, &part[..count])
 }
 
 impl Connection {

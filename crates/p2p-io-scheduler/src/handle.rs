@@ -26,10 +26,24 @@ pub struct ScheduledId(u64);
 pub struct Weight(NonZeroU32);
 
 /// How a connection is registered.
+///
+/// ```
+/// use p2p_io_scheduler::RegisterOptions;
+///
+/// let options = RegisterOptions { write_queue: 64 << 10, ..RegisterOptions::default() };
+/// assert_eq!(options.read_queue, 0);
+/// assert_eq!(options.weight.get(), 1);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RegisterOptions {
     /// The connection's share, in both directions. 1 by default.
     pub weight: Weight,
+    /// How many bytes are accepted at most that can't be sent yet. 0 by default: nothing is queued. It is filled by the
+    /// user only, and bounds what a remote that does not read can make this connection hold.
+    pub write_queue: usize,
+    /// How many bytes are read ahead at most for a reader with a smaller buffer; 1 MiB at most in one read. 0 by default:
+    /// nothing is read that nobody asked for. It bounds what a remote that sends can make this connection hold.
+    pub read_queue: usize,
 }
 
 /// What the handles and the stream of a connection share.
@@ -110,7 +124,7 @@ impl ScheduledHandle {
 
 impl Connection {
     pub(crate) fn new(id: u64, shared: Arc<Shared>, options: RegisterOptions) -> Self {
-        let RegisterOptions { weight } = options;
+        let RegisterOptions { weight, .. } = options;
         let half = |direction| Half {
             flow: shared.budget(direction).insert(weight),
             waiting: Mutex::default(),

@@ -6,6 +6,9 @@
 //! wants, and the others get what it leaves. Bytes flow continuously: there are no whole-second ticks and no burst at
 //! the start. Without a limit a registered connection costs a few counters.
 //!
+//! A connection buffers nothing unless it is registered with byte-bounded queues ([`RegisterOptions`]), and ends within a
+//! deadline ([`ScheduledIo::close`]).
+//!
 //! ```
 //! use p2p_io_scheduler::{IoScheduler, Limits};
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,18 +32,22 @@
 //! Must run inside a tokio runtime with its timer enabled. There are no cargo features.
 
 mod budget;
+mod close;
 mod closing;
 mod connection;
 mod fair_queue;
 mod handle;
 mod pacer;
+mod queue;
 mod rate;
 mod scheduler;
 mod stat;
 
+pub use close::{CloseError, Drain};
 pub use closing::{ClosingReason, Direction, SchedulerClosed};
 pub use connection::ScheduledIo;
 pub use handle::{RegisterOptions, ScheduledHandle, ScheduledId, Weight};
+pub use queue::Queued;
 pub use rate::{BytesPerSecond, Limits, ParseBytesPerSecondError};
 pub use scheduler::IoScheduler;
 pub use stat::Stat;

@@ -33,7 +33,7 @@ use crate::stat::{Meters, Stat};
 ///
 /// let (near, _far) = tokio::io::duplex(1024);
 /// let weight = Weight::new(5).ok_or("a weight is positive")?;
-/// let connection = scheduler.register_with(near, RegisterOptions { weight })?;
+/// let connection = scheduler.register_with(near, RegisterOptions { weight, ..RegisterOptions::default() })?;
 /// assert_eq!(scheduler.connections().len(), 1);
 ///
 /// drop(connection);
@@ -88,7 +88,7 @@ impl IoScheduler {
         }
     }
 
-    /// Makes a stream a connection of this scheduler, with weight 1.
+    /// Makes a stream a connection of this scheduler, with weight 1 and no queues.
     ///
     /// # Errors
     /// [`SchedulerClosed`] after [`IoScheduler::shutdown`] was called.
@@ -113,7 +113,7 @@ impl IoScheduler {
         registry.next_id += 1;
         let connection = Arc::new(Connection::new(id, Arc::clone(&self.shared), options));
         registry.connections.insert(id, Arc::clone(&connection));
-        Ok(ScheduledIo::new(io, connection))
+        Ok(ScheduledIo::new(io, connection, options))
     }
 
     /// The limits.

@@ -106,7 +106,13 @@ pub(crate) fn register_weighted(scheduler: &IoScheduler, weight: u32) -> (Schedu
     let socket = Endless::default();
     let weight = Weight::new(weight).unwrap();
     let io = scheduler
-        .register_with(socket.clone(), RegisterOptions { weight })
+        .register_with(
+            socket.clone(),
+            RegisterOptions {
+                weight,
+                ..RegisterOptions::default()
+            },
+        )
         .unwrap();
     (io, socket)
 }
