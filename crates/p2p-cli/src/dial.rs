@@ -35,16 +35,16 @@ impl Dial {
         let session = peer.session(None, exchange.max_message(), interrupt).await?;
         let peer = target.open(&session, report).await?;
         let tally = Tally::default();
-        let sender = peer.sender();
+        let outbox = session.outbox(peer.sender(), &peer.control());
         let input = async {
             if !exchange.sends_input() {
                 return Ok(());
             }
             let mut lines = Lines::new(tokio::io::stdin(), exchange.max_message());
             while let Some(line) = lines.next().await? {
-                exchange::send(&sender, line, &tally, report).await?;
+                exchange::send(&outbox, line, &tally, report).await?;
             }
-            sender.flush().await.map_err(|error| crate::errors::send(&error))
+            outbox.sender.flush().await.map_err(|error| crate::errors::send(&error))
         };
         let result = exchange.run(&session, peer, &tally, input, true, report).await;
         Ok(if result.is_ok() {

@@ -4,7 +4,7 @@ use std::{future::Future, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use clap::Args;
-use p2p_socket::{ConnectionError, Receiver, Sender};
+use p2p_socket::{ConnectionError, Receiver};
 use tokio::time::timeout;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     events::{MessageReceived, MessageSent},
     failure::Failure,
     message_text::{MessageText, blake2b},
+    outbox::Outbox,
     peer_options::seconds_or_zero,
     report::Report,
     session::{Peer, Session, Tally},
@@ -81,9 +82,9 @@ impl ExchangeOptions {
     ) -> Result<(), Failure> {
         let (sender, receiver, control) = peer.split();
         let outcome = if self.echo {
-            echo(sender, receiver, tally, report).await
+            echo(session.outbox(sender, &control), receiver, tally, report).await
         } else if let Some(directory) = &self.receive {
-            transfer::receive(sender, receiver, directory, tally, report).await
+            transfer::receive(session.outbox(sender, &control), receiver, directory, tally, report).await
         } else {
             // Kept to the end: with the last sender the connection would be closed.
             let _sender = sender;
@@ -141,12 +142,7 @@ async fn timeout_of_silence(limit: Duration, inbox: &mut Inbox<'_>) -> Option<Co
 }
 
 /// Sends every message back. Nothing is received while the outgoing queue is full: the remote feels it.
-async fn echo(
-    sender: Sender<Bytes>,
-    mut receiver: Receiver<Bytes>,
-    tally: &Tally,
-    report: &Report,
-) -> Result<(), Failure> {
+async fn echo(outbox: Outbox, mut receiver: Receiver<Bytes>, tally: &Tally, report: &Report) -> Result<(), Failure> {
     let mut remote_listens = true;
     loop {
         let message = match receiver.recv().await {
@@ -158,7 +154,7 @@ async fn echo(
             Err(error) => return Err(errors::connection(&error)),
         };
         if remote_listens {
-            match send(&sender, message, tally, report).await {
+            match send(&outbox, message, tally, report).await {
                 Ok(()) => {}
                 // It did not wait for its last messages; what it sent before it left is still shown.
                 Err(failure) if failure.error == "connection_closed" => remote_listens = false,
@@ -169,14 +165,9 @@ async fn echo(
 }
 
 /// Sends a message and tells that.
-pub(crate) async fn send(
-    sender: &Sender<Bytes>,
-    message: Bytes,
-    tally: &Tally,
-    report: &Report,
-) -> Result<(), Failure> {
+pub(crate) async fn send(outbox: &Outbox, message: Bytes, tally: &Tally, report: &Report) -> Result<(), Failure> {
     let size = message.len();
-    sender.send(message).await.map_err(|error| errors::send(&error))?;
+    outbox.send(message).await?;
     report.detail(&MessageSent {
         index: tally.count_sent(),
         size,

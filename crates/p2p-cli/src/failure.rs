@@ -22,7 +22,7 @@ impl Failure {
     pub(crate) const EXIT_STATUS: u8 = 1;
 
     /// What shells report of a program that was ended by Ctrl-C: 128 + SIGINT.
-    const EXIT_INTERRUPTED: u8 = 130;
+    pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 
     pub(crate) fn new(phase: &'static str, error: &'static str, message: impl Into<String>) -> Self {
         Self {

@@ -10,13 +10,14 @@ mod identity;
 mod lines;
 mod listen;
 mod message_text;
+mod outbox;
 mod peer_options;
 mod replay;
 mod report;
 mod session;
 mod transfer;
 
-use std::{process::ExitCode, time::Duration};
+use std::{process::ExitCode, thread, time::Duration};
 
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -92,13 +93,13 @@ fn main() -> ExitCode {
 
 async fn run(command: Command, report: &Report) -> ExitCode {
     let interrupt = CancellationToken::new();
+    watch_signals(interrupt.clone());
     let command = command.run(report, &interrupt);
     tokio::pin!(command);
     let result = tokio::select! {
         result = &mut command => result,
         () = report.output_failed() => Ok(ExitCode::FAILURE),
-        () = interrupted() => {
-            interrupt.cancel();
+        () = interrupt.cancelled() => {
             let _ = tokio::time::timeout(END_AFTER_INTERRUPT, command).await;
             Err(Failure::interrupted("interrupt"))
         }
@@ -108,6 +109,21 @@ async fn run(command: Command, report: &Report) -> ExitCode {
         ExitCode::from(failure.exit_status)
     });
     report.output_failure().unwrap_or(exit_code)
+}
+
+/// Cancels `interrupt` when the process is told to end, and ends it if that does not help.
+///
+/// It has a thread of its own: all others may be stuck in writing to an output that nobody reads.
+fn watch_signals(interrupt: CancellationToken) {
+    thread::spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            return;
+        };
+        runtime.block_on(interrupted());
+        interrupt.cancel();
+        thread::sleep(2 * END_AFTER_INTERRUPT);
+        std::process::exit(Failure::EXIT_INTERRUPTED.into());
+    });
 }
 
 /// Resolves at Ctrl-C, and on Unix when the process is told to terminate.

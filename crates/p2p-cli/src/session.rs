@@ -11,7 +11,7 @@ use p2p_crypto::Role;
 use p2p_framing::{PointList, encoding::RawEncoding};
 use p2p_socket::{
     AcceptError, Authenticated, Config, Connection, ConnectionOptions, Control, DisconnectionReason, Drain,
-    NodeMetadata, RejectionMotive, SupportedVersions, authenticate,
+    NodeMetadata, RejectionMotive, Sender, SupportedVersions, authenticate,
 };
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::{
     errors,
     events::{AuthenticatedAs, Closed, Connected, Nacked, RejectedByNack},
     failure::Failure,
+    outbox::Outbox,
     report::Report,
 };
 
@@ -40,7 +41,7 @@ pub(crate) struct Session {
     pub(crate) max_message: usize,
     /// How long connecting and each half of the handshake may take.
     pub(crate) timeout: Duration,
-    /// How long flushing may take at the end.
+    /// How long flushing may take at the end, and how long the remote may take nothing while a message waits.
     pub(crate) close_timeout: Duration,
 }
 
@@ -68,6 +69,15 @@ impl Tally {
 }
 
 impl Session {
+    /// A sender that gives up on a remote that does not read.
+    pub(crate) fn outbox(&self, sender: Sender<Bytes>, control: &Control<NodeMetadata>) -> Outbox {
+        Outbox {
+            sender,
+            control: control.clone(),
+            patience: self.close_timeout,
+        }
+    }
+
     /// Shakes hands over a TCP connection. The caller tells that the peer is accepted. `refuse` tells why an authenticated peer is not wanted, if it is not.
     pub(crate) async fn open(
         &self,

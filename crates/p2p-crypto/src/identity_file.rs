@@ -12,6 +12,8 @@ use crate::{Identity, InvalidIdentity};
 impl Identity {
     /// Reads an identity file, as a Tezos node or [`write_new_file`](Self::write_new_file) writes it.
     ///
+    /// Only a regular file is opened: a pipe would block until somebody writes to it.
+    ///
     /// A file of more than 64 KiB is refused before it is read further: an identity has 300 bytes, and a path to
     /// something else, perhaps without an end, must not fill the memory.
     ///
@@ -26,6 +28,12 @@ impl Identity {
         // One byte more than allowed shows that a file is too large. The room for all of it is there from the start:
         // a buffer that grew would leave copies of the secret behind, unwiped.
         let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST_FILE + 1));
+        if !path.metadata().map_err(failed)?.is_file() {
+            return Err(failed(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            )));
+        }
         let file = File::open(path).map_err(failed)?;
         file.take(LARGEST_FILE as u64 + 1)
             .read_to_end(&mut bytes)

@@ -51,6 +51,24 @@ async fn closing_flushes_what_is_queued() {
     assert!(matches!(reading.await.unwrap(), Err(ConnectionError::ClosedByPeer)));
 }
 
+/// The remote has ended its direction, and reads on, but late.
+#[tokio::test(start_paused = true)]
+async fn closing_has_the_time_it_was_given_although_the_remote_has_closed() {
+    let (connection, mut adversary) = connected_against(Role::Responder, ConnectionOptions::default()).await;
+    for index in 0..6 {
+        connection.send(message(index, 1_000_000)).await.unwrap();
+    }
+    adversary.io.shutdown().await.unwrap();
+    settle().await;
+    let reading = async {
+        sleep(2 * LIMIT).await;
+        adversary.read_to_end().await
+    };
+    let (closed, read) = tokio::join!(connection.close(bye(), Drain::Flush(3 * LIMIT)), reading);
+    closed.unwrap();
+    assert!(read > 6_000_000, "{read} bytes");
+}
+
 #[tokio::test(start_paused = true)]
 async fn closing_flushes_although_the_handles_are_dropped_meanwhile() {
     let (left, mut right) = narrow(100).await;

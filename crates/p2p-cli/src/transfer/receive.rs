@@ -4,7 +4,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use p2p_socket::{ConnectionError, Receiver, Sender};
+use p2p_socket::{ConnectionError, Receiver};
 use tokio::time::timeout;
 
 use super::{
@@ -13,18 +13,18 @@ use super::{
     incoming_file::{FileError, IncomingFile},
     message::{Digest, TransferMessage, unexpected},
 };
-use crate::{errors, exchange::is_orderly, failure::Failure, report::Report, session::Tally};
+use crate::{errors, exchange::is_orderly, failure::Failure, outbox::Outbox, report::Report, session::Tally};
 
 /// Takes files into `directory` until the remote closes.
 pub(crate) async fn receive(
-    sender: Sender<Bytes>,
+    outbox: Outbox,
     receiver: Receiver<Bytes>,
     directory: &Path,
     tally: &Tally,
     report: &Report,
 ) -> Result<(), Failure> {
     let mut link = Link {
-        sender,
+        outbox,
         receiver,
         tally,
     };
@@ -39,7 +39,7 @@ pub(crate) async fn receive(
 }
 
 struct Link<'a> {
-    sender: Sender<Bytes>,
+    outbox: Outbox,
     receiver: Receiver<Bytes>,
     tally: &'a Tally,
 }
@@ -110,10 +110,7 @@ impl Link<'_> {
     }
 
     async fn send(&self, message: &TransferMessage) -> Result<(), Failure> {
-        self.sender
-            .send(message.encode())
-            .await
-            .map_err(|error| errors::send(&error))?;
+        self.outbox.send(message.encode()).await?;
         self.tally.count_sent();
         Ok(())
     }

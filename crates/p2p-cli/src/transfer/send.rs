@@ -2,7 +2,7 @@ use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use bytes::Bytes;
 use clap::Args;
-use p2p_socket::{Receiver, SendError, Sender};
+use p2p_socket::Receiver;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +12,9 @@ use super::{
     message::{MAX_MESSAGE, TransferMessage, unexpected},
     outgoing_file::OutgoingFile,
 };
-use crate::{dial::Target, errors, failure::Failure, peer_options::PeerOptions, report::Report, session::Tally};
+use crate::{
+    dial::Target, errors, failure::Failure, outbox::Outbox, peer_options::PeerOptions, report::Report, session::Tally,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct Send {
@@ -39,7 +41,7 @@ impl Send {
         let (sender, receiver, control) = peer.split();
         let tally = Tally::default();
         let mut outgoing = Outgoing {
-            sender,
+            outbox: session.outbox(sender, &control),
             receiver,
             tally: &tally,
         };
@@ -67,7 +69,7 @@ impl Send {
 }
 
 struct Outgoing<'a> {
-    sender: Sender<Bytes>,
+    outbox: Outbox,
     receiver: Receiver<Bytes>,
     tally: &'a Tally,
 }
@@ -90,9 +92,10 @@ impl Outgoing<'_> {
                     Ok(received) => TransferMessage::decode(received.message).map_or_else(|error| error, premature),
                     Err(error) => cut(&errors::connection(&error)),
                 }),
-                sent = send_next(&mut contents, &self.sender) => match sent {
+                sent = send_next(&mut contents, &self.outbox) => match sent {
                     Ok(true) => self.tally.count_sent(),
                     Ok(false) => break,
+                    Err(failure) if failure.error == "timeout" => return Err(cut(&failure)),
                     // The reason comes with what is received.
                     Err(_) => return Err(match self.answer().await {
                         Ok(answer) => premature(answer),
@@ -119,10 +122,7 @@ impl Outgoing<'_> {
     }
 
     async fn send(&self, message: Bytes) -> Result<(), Failure> {
-        self.sender
-            .send(message)
-            .await
-            .map_err(|error| cut(&errors::send(&error)))?;
+        self.outbox.send(message).await.map_err(|failure| cut(&failure))?;
         self.tally.count_sent();
         Ok(())
     }
@@ -144,9 +144,9 @@ impl Outgoing<'_> {
 }
 
 /// Sends the next message of data; `false` at the end.
-async fn send_next(contents: &mut OutgoingFile, sender: &Sender<Bytes>) -> Result<bool, SendError> {
+async fn send_next(contents: &mut OutgoingFile, outbox: &Outbox) -> Result<bool, Failure> {
     match contents.next().await {
-        Some(message) => sender.send(message).await.map(|()| true),
+        Some(message) => outbox.send(message).await.map(|()| true),
         None => Ok(false),
     }
 }

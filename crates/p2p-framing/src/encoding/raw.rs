@@ -30,6 +30,13 @@ impl RawEncoding {
     }
 }
 
+/// Messages up to this size, in bytes, are copied out of the buffer; larger ones are slices of it.
+///
+/// # Security
+///
+/// Someone who keeps many short messages out of large buffers would otherwise hold many times their size.
+const LARGEST_COPIED: usize = 4096;
+
 impl Default for RawEncoding {
     fn default() -> Self {
         Self::new(DEFAULT_MAX_MESSAGE_SIZE)
@@ -67,6 +74,11 @@ impl Decoder for RawEncoding {
     type Error = DecodeError;
 
     fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Bytes>, DecodeError> {
-        Ok(take_message(input, self.maximum)?.map(BytesMut::freeze))
+        let message = take_message(input, self.maximum)?;
+        Ok(message.map(|message| match message.len() {
+            // A slice would keep the whole buffer alive for the sake of a few bytes.
+            0..=LARGEST_COPIED => Bytes::copy_from_slice(&message),
+            _ => message.freeze(),
+        }))
     }
 }

@@ -55,6 +55,8 @@ struct Closing {
     deadline: Pin<Box<Sleep>>,
     stage: Stage,
     remote_ended: bool,
+    /// Begun because the remote closed. Whoever then asks for it may give it more time.
+    automatic: bool,
     /// Why not everything is sent that should be: sending had failed before, or a more urgent request came.
     failed: Option<ConnectionError>,
 }
@@ -147,12 +149,14 @@ where
             Phase::WriteFailed(error) => Some(error),
             _ => None,
         };
+        let automatic = !matches!(self.shared.status.cause(), ConnectionError::ClosedLocally);
         let deadline = Box::pin(sleep_until(request.deadline()));
         self.phase = Phase::Closing(Closing {
             request,
             deadline,
             stage: Stage::Write,
             remote_ended,
+            automatic,
             failed,
         });
     }
@@ -166,7 +170,8 @@ where
             Phase::Open | Phase::WriteFailed(_) => {
                 self.begin_closing(request, ConnectionError::ClosedLocally, Direction::Sending, false);
             }
-            Phase::Closing(closing) if request.deadline() < closing.request.deadline() => {
+            Phase::Closing(closing) if closing.automatic || request.deadline() < closing.request.deadline() => {
+                closing.automatic = false;
                 closing.request = request;
                 closing.deadline.as_mut().reset(request.deadline());
                 if matches!(request.drain, Drain::Discard) {

@@ -16,6 +16,14 @@ use super::{ConnectionError, Incoming, Received, scratch};
 /// How many reads one poll makes at most, so that one busy connection does not keep a thread from the others.
 const READS_PER_POLL: usize = 4;
 
+/// Beyond this size, in bytes, a message leaves its buffer behind when it is decoded.
+const LARGE_MESSAGE: usize = scratch::SIZE;
+
+/// An encoding that makes a message of nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("the encoding made a message without consuming a byte")]
+struct NothingConsumed;
+
 /// The receiving half of the driver: bytes from the transport become messages in the incoming queue.
 #[derive(Debug)]
 pub(crate) struct Reader<C> {
@@ -164,11 +172,17 @@ where
             }
             let before = self.stream.len();
             match self.decoder.decode(&mut self.stream) {
+                // It would go on for ever.
+                Ok(Some(_)) if self.stream.len() == before => {
+                    break Err(ConnectionError::decoding(NothingConsumed));
+                }
                 Ok(Some(message)) => {
-                    let received = Received {
-                        message,
-                        encoded_size: before.saturating_sub(self.stream.len()),
-                    };
+                    let encoded_size = before.saturating_sub(self.stream.len());
+                    if encoded_size > LARGE_MESSAGE {
+                        // What follows would keep the memory of the large message for as long as it lives.
+                        self.stream = BytesMut::from(&self.stream[..]);
+                    }
+                    let received = Received { message, encoded_size };
                     if let Err(error) = check_size(received.encoded_size, incoming) {
                         break Err(error);
                     }
