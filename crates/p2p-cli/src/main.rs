@@ -97,7 +97,11 @@ async fn run(command: Command, report: &Report) -> ExitCode {
     let command = command.run(report, &interrupt);
     tokio::pin!(command);
     let result = tokio::select! {
-        result = &mut command => result,
+        result = &mut command => match result {
+            // It ended because of that.
+            _ if interrupt.is_cancelled() => Err(Failure::interrupted("interrupt")),
+            result => result,
+        },
         () = report.output_failed() => Ok(ExitCode::FAILURE),
         () = interrupt.cancelled() => {
             let _ = tokio::time::timeout(END_AFTER_INTERRUPT, command).await;
