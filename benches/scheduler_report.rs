@@ -91,11 +91,13 @@ fn grant_rows(work: &str, load: impl Fn(u64) -> Load, options: &Options) -> Vec<
             allocations[index] = allocated as f64 / grants as f64;
         }
     }
-    let mut first = None;
+    // Each tick has a cost of its own, which many connections share; so what counts is that more never cost more.
+    let mut cheapest = f64::INFINITY;
     let mut rows = Vec::new();
     for ((connections, nanoseconds), allocations) in CONNECTIONS.into_iter().zip(nanoseconds).zip(allocations) {
         let nanoseconds = median(nanoseconds);
-        let ratio = nanoseconds / *first.get_or_insert(nanoseconds);
+        cheapest = cheapest.min(nanoseconds);
+        let ratio = nanoseconds / cheapest;
         let row = Row::new(
             LAYER,
             format!("grant, {work}, {connections} connections"),
@@ -103,7 +105,7 @@ fn grant_rows(work: &str, load: impl Fn(u64) -> Load, options: &Options) -> Vec<
             "ns",
         )
         .ratio(ratio);
-        rows.push(row.goal("at most 1.5 x of 1 connection", ratio <= 1.5));
+        rows.push(row.goal("<= 1.5 x the cheapest above", ratio <= 1.5));
         let work = format!("allocations, {work}, {connections} connections");
         rows.push(Row::new(LAYER, work, allocations, "per grant").goal("< 0.01", allocations < 0.01));
     }

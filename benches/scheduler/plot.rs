@@ -18,11 +18,11 @@ const HEIGHT: f64 = 240.0;
 const MARGIN: f64 = 52.0;
 const HEADER: f64 = 34.0;
 const LEGEND: f64 = 30.0;
-const STEPS: u32 = 4;
+const STEPS: u32 = 5;
 
 /// Colours that can be told apart by most people who see few colours (Okabe and Ito), and grey.
 const COLOURS: [&str; 8] = [
-    "#000000", "#e69f00", "#56b4e9", "#009e73", "#cc9a00", "#0072b2", "#d55e00", "#cc79a7",
+    "#000000", "#e69f00", "#56b4e9", "#009e73", "#888888", "#0072b2", "#d55e00", "#cc79a7",
 ];
 
 /// Panels in two columns, row by row, with the lines' names once below.
@@ -33,7 +33,7 @@ pub(crate) fn figure(title: &str, names: &[String], panels: &[Panel]) -> String 
         HEADER + rows * (HEIGHT + 1.5 * MARGIN) + LEGEND,
     );
     let mut svg = format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">
 <rect width="100%" height="100%" fill="#ffffff"/>
 <text x="{}" y="24" text-anchor="middle" font-size="16">{title}</text>
 "##,
@@ -47,7 +47,7 @@ pub(crate) fn figure(title: &str, names: &[String], panels: &[Panel]) -> String 
         svg.push_str("</g>\n");
     }
     for (index, name) in names.iter().enumerate() {
-        let x = MARGIN + index as f64 * (width - 2.0 * MARGIN) / names.len() as f64;
+        let x = MARGIN / 2.0 + index as f64 * (width - MARGIN / 2.0) / names.len() as f64;
         let y = height - LEGEND / 2.0;
         let colour = COLOURS[index % COLOURS.len()];
         let _ = writeln!(
