@@ -1,9 +1,13 @@
-//! What registering with a scheduler costs: loopback TCP with and without.
+//! What registering with a scheduler costs: loopback TCP with and without, and a grant with more and more connections.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
+
+#[path = "scheduler/grants.rs"]
+mod grants;
 
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use grants::Load;
 use p2p_io_scheduler::IoScheduler;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -69,5 +73,20 @@ fn unlimited(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, unlimited);
+fn grant(c: &mut Criterion) {
+    for (name, load) in [
+        ("grant, shared cap", Load::shared_cap as fn(u64) -> Load),
+        ("grant, own pace", Load::own_pace),
+    ] {
+        let mut group = c.benchmark_group(name);
+        group.throughput(Throughput::Elements(1)).sample_size(20);
+        for connections in [1, 10, 100, 1000, 10_000] {
+            group.bench_function(BenchmarkId::from_parameter(connections), |b| {
+                b.iter_custom(|grants| load(connections).run(grants, |_| ()));
+            });
+        }
+    }
+}
+
+criterion_group!(benches, unlimited, grant);
 criterion_main!(benches);

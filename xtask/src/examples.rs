@@ -13,11 +13,11 @@ use crate::{Outcome, no_arguments, process};
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, PartialEq)]
-struct Example {
+pub(crate) struct Example {
     /// The example's own source file, which tells the crate that it belongs to.
     source: PathBuf,
-    name: String,
-    executable: PathBuf,
+    pub(crate) name: String,
+    pub(crate) executable: PathBuf,
 }
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
@@ -58,7 +58,7 @@ pub(crate) fn check(workspace: &Workspace) -> Outcome {
 }
 
 /// The examples in what `cargo build --message-format=json` prints, one JSON object a line.
-fn parse(messages: &str) -> Result<Vec<Example>, String> {
+pub(crate) fn parse(messages: &str) -> Result<Vec<Example>, String> {
     let mut examples = Vec::new();
     for line in messages.lines() {
         let message: Value = serde_json::from_str(line)

@@ -3,11 +3,13 @@
 //! One file holds one command. To add a command, write `xtask/src/NAME.rs` with a
 //! `pub(crate) fn run(arguments: &[String]) -> Outcome` and give it a row in [`COMMANDS`].
 
+mod bench;
 mod ci;
 mod dependencies;
 mod examples;
 mod file_size;
 mod layering;
+mod netns;
 mod process;
 mod source;
 mod workspace;
@@ -48,6 +50,16 @@ const COMMANDS: &[Command] = &[
         name: "file-size",
         about: "check that no source file has grown too long",
         run: file_size::run,
+    },
+    Command {
+        name: "bench",
+        about: "measure a layer beside its peers: bench scheduler [--quick] [--json FILE] [--plot FILE]",
+        run: bench::run,
+    },
+    Command {
+        name: "netns",
+        about: "measure caps and fairness between hosts in network namespaces, as root: netns [--plain-links] [--seconds N]",
+        run: netns::run,
     },
     Command {
         name: "help",

@@ -1,0 +1,197 @@
+//! What the scheduler achieves and costs, beside plain TCP and `async-speed-limit`: `cargo xtask bench scheduler`.
+//!
+//! Options: `--quick` measures a fifth as long; `--json FILE` writes the table as JSON as well; `--plot FILE` draws
+//! connections that join one by one as SVG.
+
+mod scheduler;
+
+use std::alloc::System;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use benches::report::{Row, median, missed, processor, table, write_json};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+use scheduler::grants::Load;
+use scheduler::sharing::{Limiter, MIXED_WRITE_BYTES, PEER, Sharing};
+use scheduler::{join, throughput};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const LAYER: &str = "p2p-io-scheduler";
+
+#[derive(Default)]
+struct Options {
+    quick: bool,
+    json: Option<PathBuf>,
+    plot: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match Options::parse(std::env::args().skip(1)).and_then(|options| report(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn report(options: &Options) -> Result<(), String> {
+    let mut rows = grant_rows("one cap of 1 GB/s, 1 KiB writes", Load::shared_cap, options);
+    rows.extend(grant_rows("32 kB/s for each, 128 B writes", Load::own_pace, options));
+
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no runtime: {error}"))?;
+    rows.push(runtime.block_on(throughput_row(options)));
+    for cap in [100_000, 1_000_000, 50_000_000, 500_000_000] {
+        rows.extend(runtime.block_on(cap_rows(cap, options)));
+    }
+    for cap in [1_000_000, 20_000_000] {
+        rows.extend(runtime.block_on(fairness_rows(cap, options)));
+    }
+
+    println!("{}\n", processor());
+    print!("{}", table(&rows));
+    println!(
+        "\ntheirs: {PEER} and, for throughput, plain tokio TCP; {} goals missed",
+        missed(&rows)
+    );
+
+    if let Some(file) = &options.json {
+        write_json(file, &rows).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    if let Some(file) = &options.plot {
+        let interval = Duration::from_secs(1) / if options.quick { 5 } else { 1 };
+        let svg = runtime.block_on(join::plot(interval));
+        std::fs::write(file, svg).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Time and allocations per grant; the rounds go through all sizes, so that a busy moment does not meet one only.
+fn grant_rows(work: &str, load: impl Fn(u64) -> Load, options: &Options) -> Vec<Row> {
+    const CONNECTIONS: [u64; 5] = [1, 10, 100, 1000, 10_000];
+    let (rounds, grants) = if options.quick { (3, 100_000) } else { (9, 300_000) };
+    let mut nanoseconds = [const { Vec::new() }; CONNECTIONS.len()];
+    let mut allocations = [0.0; CONNECTIONS.len()];
+    for _ in 0..rounds {
+        for (index, &connections) in CONNECTIONS.iter().enumerate() {
+            let mut region = Region::new(ALLOCATOR);
+            let mut allocated = 0;
+            let elapsed = load(connections).run(grants, |begins| {
+                if begins {
+                    region.reset();
+                } else {
+                    allocated = region.change().allocations;
+                }
+            });
+            nanoseconds[index].push(elapsed.as_nanos() as f64 / grants as f64);
+            allocations[index] = allocated as f64 / grants as f64;
+        }
+    }
+    // Each tick has a cost of its own, which many connections share; so what counts is that more never cost more.
+    let mut cheapest = f64::INFINITY;
+    let mut rows = Vec::new();
+    for ((connections, nanoseconds), allocations) in CONNECTIONS.into_iter().zip(nanoseconds).zip(allocations) {
+        let nanoseconds = median(nanoseconds);
+        cheapest = cheapest.min(nanoseconds);
+        let ratio = nanoseconds / cheapest;
+        let row = Row::new(
+            LAYER,
+            format!("grant, {work}, {connections} connections"),
+            nanoseconds,
+            "ns",
+        )
+        .ratio(ratio);
+        rows.push(row.goal("<= 1.5 x the cheapest above", ratio <= 1.5));
+        let work = format!("allocations, {work}, {connections} connections");
+        rows.push(Row::new(LAYER, work, allocations, "per grant").goal("< 0.01", allocations < 0.01));
+    }
+    rows
+}
+
+async fn throughput_row(options: &Options) -> Row {
+    let (count, bytes) = if options.quick { (7, 100 << 20) } else { (21, 512 << 20) };
+    let rounds = throughput::rounds(count, bytes).await;
+    let ours = median(rounds.iter().map(|(ours, _)| *ours).collect());
+    let theirs = median(rounds.iter().map(|(_, theirs)| *theirs).collect());
+    let ratio = median(rounds.iter().map(|(ours, theirs)| ours / theirs).collect());
+    let work = format!(
+        "one connection without a limit, writes of {} KiB",
+        throughput::WRITE_BYTES / 1024
+    );
+    Row::new(LAYER, work, ours, "MB/s")
+        .beside("tokio TCP", theirs)
+        .ratio(ratio)
+        .goal("ratio >= 0.97", ratio >= 0.97)
+}
+
+async fn cap_rows(cap: u64, options: &Options) -> [Row; 2] {
+    let sharing = Sharing::new(cap, [65_536; 8], duration(options));
+    let (ours, theirs) = (sharing.run(Limiter::Ours).await, sharing.run(Limiter::Theirs).await);
+    let error = ours.cap_error_percent();
+    let megabytes = cap as f64 / 1e6;
+    // What is beyond the cap is at most one quantum.
+    let quantum_percent = 100.0 * (cap as f64 / 500.0).clamp(256.0, 16384.0) / (cap as f64 / 10.0);
+    let first = ours.first_100_ms_percent();
+    [
+        Row::new(LAYER, format!("cap of {megabytes} MB/s: error"), error, "%")
+            .beside(PEER, theirs.cap_error_percent())
+            .goal("within 3 %", error.abs() <= 3.0),
+        Row::new(
+            LAYER,
+            format!("cap of {megabytes} MB/s: first 100 ms"),
+            first,
+            "% of the cap",
+        )
+        .beside(PEER, theirs.first_100_ms_percent())
+        .goal(
+            format!("<= {:.1} %", 100.0 + quantum_percent),
+            first <= 100.0 + quantum_percent,
+        ),
+    ]
+}
+
+async fn fairness_rows(cap: u64, options: &Options) -> [Row; 2] {
+    let sharing = Sharing::new(cap, MIXED_WRITE_BYTES, duration(options));
+    let (ours, theirs) = (sharing.run(Limiter::Ours).await, sharing.run(Limiter::Theirs).await);
+    let work = format!("8 connections, writes of 64 B to 64 KiB, {} MB/s", cap / 1_000_000);
+    let (whole, second) = (ours.jain(), ours.worst_second_jain());
+    [
+        Row::new(LAYER, format!("{work}: all the time"), whole, "Jain's index")
+            .beside(PEER, theirs.jain())
+            .goal(">= 0.999", whole >= 0.999),
+        Row::new(LAYER, format!("{work}: worst second"), second, "Jain's index")
+            .beside(PEER, theirs.worst_second_jain())
+            .goal(">= 0.99", second >= 0.99),
+    ]
+}
+
+fn duration(options: &Options) -> Duration {
+    Duration::from_secs(if options.quick { 1 } else { 5 })
+}
+
+impl Options {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self::default();
+        while let Some(argument) = arguments.next() {
+            let mut file = || {
+                arguments
+                    .next()
+                    .map(PathBuf::from)
+                    .ok_or(format!("{argument} needs a file"))
+            };
+            match argument.as_str() {
+                // What `cargo bench` adds.
+                "--bench" => {}
+                "--quick" => options.quick = true,
+                "--json" => options.json = Some(file()?),
+                "--plot" => options.plot = Some(file()?),
+                _ => return Err(format!("unexpected argument `{argument}`")),
+            }
+        }
+        Ok(options)
+    }
+}
