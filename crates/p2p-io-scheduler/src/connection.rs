@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop;
 
 use crate::closing::{ClosingReason, Direction, SchedulerClosed};
 use crate::handle::{Connection, RegisterOptions, ScheduledHandle, ScheduledId, Weight};
@@ -314,7 +315,9 @@ impl Connection {
             let result = transfer(cx, allowed);
             let used = if let Poll::Ready(Ok(used)) = result { used } else { 0 };
             if used < allowed {
-                budget.give_back(half.flow(), allowed - used, result.is_ready());
+                // A task that has done its share for now is sent away by the runtime although the socket is ready.
+                let is_ready = result.is_ready() || !coop::has_budget_remaining();
+                budget.give_back(half.flow(), allowed - used, is_ready);
             }
             result
         })
