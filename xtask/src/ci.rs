@@ -106,7 +106,10 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
             seconds(step_started.elapsed())
         );
     }
-    println!("\nall steps passed in {}", seconds(started.elapsed()));
+    println!(
+        "\nall steps passed in {}; a step that was skipped says so above",
+        seconds(started.elapsed())
+    );
     Ok(())
 }
 

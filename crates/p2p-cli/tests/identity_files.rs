@@ -82,7 +82,7 @@ fn keys_of_two_identities_do_not_belong_together() {
         let file = directory.path().join("mixed");
         fs::write(&file, mixed.to_string()).unwrap();
         let shown = run(["identity", "show", text(&file)]);
-        shown.expect_error(5, "is not that of the");
+        shown.expect_error(5, "does not belong to the");
         assert!(!shown.stderr.contains(other["secret_key"].as_str().unwrap()));
     }
 }

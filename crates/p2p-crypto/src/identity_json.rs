@@ -153,7 +153,7 @@ pub enum InvalidIdentity {
     #[error("the field proof_of_work_stamp is wrong")]
     Stamp(#[source] InvalidStamp),
     /// The peer id is not that of the public key. Octez: `Identity_mismatch`.
-    #[error("the peer id {stated} is not that of the public key, which is {actual}")]
+    #[error("the peer id {stated} does not belong to the public key, whose peer id is {actual}")]
     PeerIdMismatch {
         /// The id in the field `peer_id`.
         stated: PeerId,
@@ -163,7 +163,7 @@ pub enum InvalidIdentity {
     /// The public key is not that of the secret key. Octez: `Identity_keys_mismatch`.
     ///
     /// The key that stands in the file is not told: somebody who mixed up the two fields has the secret there.
-    #[error("the public key is not that of the secret key, which is {actual}")]
+    #[error("the public key does not belong to the secret key, whose public key is {actual}")]
     PublicKeyMismatch {
         /// The public key of the secret key.
         actual: PublicKey,

@@ -5,10 +5,10 @@
 //! Invariants:
 //! - **Cap.** In every window of at least [`WINDOW`] without a change of the rate, the bytes taken are at most
 //!   `cap * window + quantum`.
-//! - **No burst.** A pacer starts empty, and while nobody waits its credit stops at one quantum.
-//! - **Late timers cost nothing.** While someone waits, credit goes on growing for up to [`LATENESS`] beyond the
-//!   quantum, so a tick that comes late deals out what it owes. That alone would break the cap, so the window is
-//!   checked beside it.
+//! - **No burst.** A pacer starts empty, and while nobody wants bytes its credit stops at one quantum.
+//! - **Late timers cost nothing.** While someone waits, and for [`LATENESS`] after, credit goes on growing for up to
+//!   [`LATENESS`] beyond the quantum, so a tick that comes late deals out what it owes, and a reader that finds its
+//!   socket empty for a moment loses nothing. That alone would break the cap, so the window is checked beside it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -50,6 +50,8 @@ pub(crate) struct Pacer {
     lag: NanoBytes,
     history: LagHistory,
     updated: Duration,
+    /// When someone last waited.
+    waited: Option<Duration>,
 }
 
 impl Pacer {
@@ -60,6 +62,7 @@ impl Pacer {
             lag: 0,
             history: LagHistory::default(),
             updated: now,
+            waited: None,
         }
     }
 
@@ -86,6 +89,7 @@ impl Pacer {
     /// Goes on at another rate; what was earned at the old one stays, up to one quantum of the new one. Windows are counted
     /// from here on: after a large quantum at a high rate, a low one would have to wait very long to make up for it.
     pub(crate) fn set_rate(&mut self, rate: BytesPerSecond, now: Duration) {
+        self.waited = None;
         self.update(now, false);
         self.rate = rate.get();
         self.update(now, false);
@@ -94,8 +98,12 @@ impl Pacer {
 
     /// Earns credit for the time until `now`.
     pub(crate) fn update(&mut self, now: Duration, someone_waits: bool) {
-        let lateness = if someone_waits { self.earned_in(LATENESS) } else { 0 };
         let earned = self.earned_in(now.saturating_sub(self.updated));
+        if someone_waits {
+            self.waited = Some(now.max(self.updated));
+        }
+        let wanted = self.waited.is_some_and(|waited| now.saturating_sub(waited) <= LATENESS);
+        let lateness = if wanted { self.earned_in(LATENESS) } else { 0 };
         self.credit = (self.credit + earned).min(nano_bytes(self.quantum()) + lateness);
         self.lag += earned;
         self.updated = self.updated.max(now);

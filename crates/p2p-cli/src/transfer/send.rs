@@ -1,4 +1,8 @@
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use clap::Args;
@@ -48,7 +52,7 @@ impl Send {
         let name = name.into_owned();
         let outcome = async {
             outgoing.send(TransferMessage::Offer { size, name }.encode()).await?;
-            outgoing.accepted().await?;
+            outgoing.accepted(session.timeout).await?;
             let contents = OutgoingFile::read(file, size, &self.file);
             let (digest, remote_name) = outgoing.file(contents).await?;
             report.event(&FileSent {
@@ -75,8 +79,9 @@ struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    async fn accepted(&mut self) -> Result<(), Failure> {
-        match self.answer().await? {
+    /// Waits for the receiver to take the offer, which needs no work of it.
+    async fn accepted(&mut self, limit: Duration) -> Result<(), Failure> {
+        match self.answer(limit).await? {
             TransferMessage::Accept => Ok(()),
             other => Err(premature(other)),
         }
@@ -97,7 +102,7 @@ impl Outgoing<'_> {
                     Ok(false) => break,
                     Err(failure) if failure.error == "timeout" => return Err(cut(&failure)),
                     // The reason comes with what is received.
-                    Err(_) => return Err(match self.answer().await {
+                    Err(_) => return Err(match self.answer(ANSWER_TIMEOUT).await {
                         Ok(answer) => premature(answer),
                         Err(error) => error,
                     }),
@@ -106,7 +111,7 @@ impl Outgoing<'_> {
         }
         let digest = contents.digest().await?;
         self.send(TransferMessage::End(digest).encode()).await?;
-        match self.answer().await? {
+        match self.answer(ANSWER_TIMEOUT).await? {
             TransferMessage::Done { digest: theirs, name } if theirs == digest => Ok((digest, name)),
             TransferMessage::Done { digest: theirs, .. } => Err(Failure::new(
                 "transfer",
@@ -127,8 +132,8 @@ impl Outgoing<'_> {
         Ok(())
     }
 
-    async fn answer(&mut self) -> Result<TransferMessage, Failure> {
-        match timeout(ANSWER_TIMEOUT, self.receiver.recv()).await {
+    async fn answer(&mut self, limit: Duration) -> Result<TransferMessage, Failure> {
+        match timeout(limit, self.receiver.recv()).await {
             Ok(Ok(received)) => {
                 self.tally.count_received();
                 TransferMessage::decode(received.message)
@@ -137,7 +142,7 @@ impl Outgoing<'_> {
             Err(_) => Err(Failure::new(
                 "transfer",
                 "timeout",
-                format!("the receiver has not answered for {} s", ANSWER_TIMEOUT.as_secs()),
+                format!("the receiver has not answered for {} s", limit.as_secs_f64()),
             )),
         }
     }

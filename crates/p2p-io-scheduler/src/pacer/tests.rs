@@ -96,6 +96,19 @@ fn the_start_and_idle_time_give_no_burst() {
     assert_eq!(pacer.quantum(), 2000);
 }
 
+/// A reader that finds its socket empty for a moment does not wait for bytes, but still wants them.
+#[test]
+fn a_moment_in_which_nobody_waits_loses_nothing() {
+    let mut pacer = Pacer::new(rate(20_000_000), Duration::ZERO);
+    let now = Duration::from_secs(1);
+    pacer.update(now, true);
+    pacer.take(pacer.available());
+    pacer.update(now + Duration::from_millis(3), false);
+    assert_eq!(pacer.available(), 60_000);
+    pacer.update(now + Duration::from_secs(1), false);
+    assert_eq!(pacer.available(), pacer.quantum());
+}
+
 #[test]
 fn a_rate_change_keeps_at_most_a_quantum() {
     let mut pacer = Pacer::new(rate(1_000_000_000), Duration::ZERO);

@@ -1,14 +1,15 @@
 //! A socket that always goes, a record of what passed, and the figures made of it.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use p2p_io_scheduler::{BytesPerSecond, IoScheduler, Limits, RegisterOptions, ScheduledIo, Weight};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -158,4 +159,32 @@ pub(crate) fn worst_excess(mut entries: Vec<(Duration, usize)>, rate: u64) -> f6
         worst = worst.max(sum - line(*at) - lowest);
     }
     worst as f64 / NANOSECONDS as f64
+}
+
+/// A connection with queues over a pipe that holds `pipe` bytes each way, and its remote.
+pub(crate) fn connect(
+    limits: Limits,
+    pipe: usize,
+    read_queue: usize,
+    write_queue: usize,
+) -> (ScheduledIo<DuplexStream>, DuplexStream) {
+    let (near, far) = duplex(pipe);
+    let options = RegisterOptions {
+        read_queue,
+        write_queue,
+        ..RegisterOptions::default()
+    };
+    (IoScheduler::new(limits).register_with(near, options).unwrap(), far)
+}
+
+/// Polls an operation once and drops it.
+pub(crate) fn once<F: Future>(operation: F) -> Poll<F::Output> {
+    pin!(operation).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+pub(crate) fn accepted(io: &mut ScheduledIo<DuplexStream>, bytes: &[u8]) -> Option<usize> {
+    match once(io.write(bytes)) {
+        Poll::Ready(accepted) => Some(accepted.unwrap()),
+        Poll::Pending => None,
+    }
 }
