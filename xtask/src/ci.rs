@@ -1,5 +1,6 @@
 //! `cargo xtask ci`: everything that must hold before a change is accepted, cheapest check first.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::workspace::Workspace;
@@ -202,6 +203,7 @@ fn package(workspace: &Workspace) -> Outcome {
         );
         return Ok(());
     }
+    forget_unpacked_packages(workspace).map_err(|error| format!("can not clear cargo's cache: {error}"))?;
     let mut command = process::cargo();
     // Work that is not committed yet can be checked too.
     command.args(["package", "--allow-dirty"]);
@@ -209,6 +211,37 @@ fn package(workspace: &Workspace) -> Outcome {
         command.args(["--package", &package.name]);
     }
     process::run(&mut command)
+}
+
+/// Removes what cargo has unpacked of our packages before. It takes them for published ones, which never change under
+/// the same version, and would build each package against the siblings of an earlier run.
+fn forget_unpacked_packages(workspace: &Workspace) -> std::io::Result<()> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let Some(home) = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))) else {
+        return Ok(());
+    };
+    let Ok(registries) = std::fs::read_dir(home.join("registry").join("src")) else {
+        return Ok(());
+    };
+    for registry in registries {
+        let registry = registry?;
+        // Those without a host in their name are folders of this machine.
+        if !registry.file_name().to_string_lossy().starts_with('-') {
+            continue;
+        }
+        for unpacked in std::fs::read_dir(registry.path())? {
+            let unpacked = unpacked?;
+            let name = unpacked.file_name();
+            let name = name.to_string_lossy();
+            if workspace
+                .libraries()
+                .any(|package| name.starts_with(&format!("{}-", package.name)))
+            {
+                std::fs::remove_dir_all(unpacked.path())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn needs(subcommand: &str, remedy: &str) -> Outcome {
