@@ -1,9 +1,10 @@
 //! `cargo xtask ci`: everything that must hold before a change is accepted, cheapest check first.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use std::{env, fs, io};
 
-use crate::workspace::Workspace;
+use crate::workspace::{Package, Workspace};
 use crate::{Outcome, dependencies, examples, file_size, layering, process};
 
 struct Step {
@@ -203,42 +204,52 @@ fn package(workspace: &Workspace) -> Outcome {
         );
         return Ok(());
     }
-    forget_unpacked_packages(workspace).map_err(|error| format!("can not clear cargo's cache: {error}"))?;
+    forget_packages(workspace).map_err(|error| format!("can not clear cargo's caches: {error}"))?;
     let mut command = process::cargo();
     // Work that is not committed yet can be checked too.
-    command.args(["package", "--allow-dirty"]);
+    command.args(["package", "--allow-dirty", "--target-dir", PACKAGES_TARGET]);
     for package in workspace.libraries() {
         command.args(["--package", &package.name]);
     }
     process::run(&mut command)
 }
 
-/// Removes what cargo has unpacked of our packages before. It takes them for published ones, which never change under
-/// the same version, and would build each package against the siblings of an earlier run.
-fn forget_unpacked_packages(workspace: &Workspace) -> std::io::Result<()> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let Some(home) = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))) else {
+/// Where packages are built, apart from everything else.
+const PACKAGES_TARGET: &str = "target/packages";
+
+/// Removes what cargo has unpacked and built of our packages before. It takes them for published ones, which never
+/// change under the same version, and would build each package against its siblings of an earlier run.
+fn forget_packages(workspace: &Workspace) -> io::Result<()> {
+    remove_ours(workspace, &Path::new(PACKAGES_TARGET).join("debug/.fingerprint"))?;
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let Some(home) = home.or_else(|| Some(env::home_dir()?.join(".cargo"))) else {
         return Ok(());
     };
-    let Ok(registries) = std::fs::read_dir(home.join("registry").join("src")) else {
+    let Ok(registries) = fs::read_dir(home.join("registry/src")) else {
         return Ok(());
     };
     for registry in registries {
         let registry = registry?;
         // Those without a host in their name are folders of this machine.
-        if !registry.file_name().to_string_lossy().starts_with('-') {
-            continue;
+        if registry.file_name().to_string_lossy().starts_with('-') {
+            remove_ours(workspace, &registry.path())?;
         }
-        for unpacked in std::fs::read_dir(registry.path())? {
-            let unpacked = unpacked?;
-            let name = unpacked.file_name();
-            let name = name.to_string_lossy();
-            if workspace
-                .libraries()
-                .any(|package| name.starts_with(&format!("{}-", package.name)))
-            {
-                std::fs::remove_dir_all(unpacked.path())?;
-            }
+    }
+    Ok(())
+}
+
+/// Removes the folders of library crates in `directory`, if there is one.
+fn remove_ours(workspace: &Workspace, directory: &Path) -> io::Result<()> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let ours = |package: &Package| name.starts_with(&format!("{}-", package.name));
+        if workspace.libraries().any(ours) {
+            fs::remove_dir_all(entry.path())?;
         }
     }
     Ok(())
