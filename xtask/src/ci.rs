@@ -207,7 +207,8 @@ fn package(workspace: &Workspace) -> Outcome {
     forget_packages(workspace).map_err(|error| format!("can not clear cargo's caches: {error}"))?;
     let mut command = process::cargo();
     // Work that is not committed yet can be checked too.
-    command.args(["package", "--allow-dirty", "--target-dir", PACKAGES_TARGET]);
+    command.args(["package", "--allow-dirty", "--target-dir"]);
+    command.arg(workspace.root.join(PACKAGES_TARGET));
     for package in workspace.libraries() {
         command.args(["--package", &package.name]);
     }
@@ -220,7 +221,10 @@ const PACKAGES_TARGET: &str = "target/packages";
 /// Removes what cargo has unpacked and built of our packages before. It takes them for published ones, which never
 /// change under the same version, and would build each package against its siblings of an earlier run.
 fn forget_packages(workspace: &Workspace) -> io::Result<()> {
-    remove_ours(workspace, &Path::new(PACKAGES_TARGET).join("debug/.fingerprint"))?;
+    remove_ours(
+        workspace,
+        &workspace.root.join(PACKAGES_TARGET).join("debug/.fingerprint"),
+    )?;
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let Some(home) = home.or_else(|| Some(env::home_dir()?.join(".cargo"))) else {
         return Ok(());
