@@ -21,6 +21,9 @@ impl Failure {
     /// The exit status of an error that has none of its own.
     pub(crate) const EXIT_STATUS: u8 = 1;
 
+    /// The arguments are wrong.
+    pub(crate) const EXIT_USAGE: u8 = 2;
+
     /// What shells report of a program that was ended by Ctrl-C: 128 + SIGINT.
     pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 

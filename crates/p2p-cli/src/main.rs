@@ -19,7 +19,7 @@ mod transfer;
 
 use std::{process::ExitCode, thread, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -76,7 +76,10 @@ impl Command {
 const END_AFTER_INTERRUPT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error),
+    };
     let report = Report::new(if arguments.json { Format::Json } else { Format::Text });
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -89,6 +92,22 @@ fn main() -> ExitCode {
     // A read of standard input can not be interrupted, and nobody waits for it.
     runtime.shutdown_background();
     exit_code
+}
+
+/// Prints the help that was asked for, or one sentence of what is wrong with the arguments.
+fn explain(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+    let sentence = lines.collect::<Vec<_>>().join(" ");
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    let report = Report::new(if json { Format::Json } else { Format::Text });
+    let failure = Failure::new("usage", "wrong_usage", format!("{sentence} (see --help)"));
+    report.error(&failure.with_exit_status(Failure::EXIT_USAGE));
+    ExitCode::from(Failure::EXIT_USAGE)
 }
 
 async fn run(command: Command, report: &Report) -> ExitCode {

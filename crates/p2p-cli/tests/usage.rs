@@ -5,6 +5,15 @@ mod common;
 use common::run;
 
 #[test]
+fn wrong_usage_is_one_sentence_and_one_event() {
+    let dial = ["--json", "dial", "127.0.0.1:1", "--chunk-size", "18"];
+    let finished = run(dial);
+    finished.expect_error(2, "p2p: invalid value '18'");
+    assert_eq!(finished.events("error")[0]["error"], "wrong_usage");
+    run(["dial"]).expect_error(2, "<HOST:PORT>");
+}
+
+#[test]
 fn wrong_usage_has_status_2() {
     let nowhere = "127.0.0.1:1";
     for arguments in [
