@@ -4,24 +4,18 @@ mod common;
 
 use std::time::Duration;
 
-use common::{ROLES, accepted, address, config, connected, duplex, message};
+use common::{ROLES, accepted, address, config, connected, duplex, message, settle};
 use p2p_crypto::Role;
 use p2p_socket::{
     AcceptError, AuthenticateError, CloseError, ConnectionError, DisconnectionReason, Drain, HandshakeStep, NackError,
     NodeMetadata, RejectionMotive, SendError, authenticate,
 };
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 const LIMIT: Duration = Duration::from_secs(3);
 
 fn bye() -> DisconnectionReason {
     DisconnectionReason::user("bye")
-}
-
-/// Lets every task run until all of them wait.
-async fn settle() {
-    sleep(Duration::from_millis(1)).await;
 }
 
 #[tokio::test(start_paused = true)]

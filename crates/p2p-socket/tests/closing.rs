@@ -2,29 +2,10 @@
 
 mod common;
 
-use std::time::Duration;
-
-use common::{
-    RawConnection, accepted, adversary::Adversary, connected, connected_against, connected_with, message, ours,
-};
+use common::{LIMIT, accepted, adversary::Adversary, bye, connected, connected_against, message, narrow, ours, settle};
 use p2p_crypto::Role;
 use p2p_socket::{CloseError, ConnectionError, ConnectionOptions, Direction, DisconnectionReason, Drain, SendError};
-use tokio::time::{sleep, timeout};
-
-const LIMIT: Duration = Duration::from_secs(3);
-
-fn bye() -> DisconnectionReason {
-    DisconnectionReason::user("bye")
-}
-
-/// Lets every task run until all of them wait.
-async fn settle() {
-    sleep(Duration::from_millis(1)).await;
-}
-
-async fn narrow(capacity: usize) -> (RawConnection, RawConnection) {
-    connected_with(capacity, ConnectionOptions::default(), ConnectionOptions::default()).await
-}
+use tokio::time::timeout;
 
 #[tokio::test(start_paused = true)]
 async fn remote_closes_while_we_read() {

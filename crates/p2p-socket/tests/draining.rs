@@ -11,29 +11,14 @@ use std::{
 };
 
 use common::{
-    ROLES, RawConnection, accepted, adversary::Adversary, connected, connected_against, connected_with, message, ours,
+    LIMIT, ROLES, accepted, adversary::Adversary, bye, connected, connected_against, message, narrow, ours, settle,
 };
 use p2p_crypto::Role;
-use p2p_socket::{CloseError, ConnectionError, ConnectionOptions, DisconnectionReason, Drain};
+use p2p_socket::{CloseError, ConnectionError, ConnectionOptions, Drain};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf},
     time::{Instant, sleep, timeout},
 };
-
-const LIMIT: Duration = Duration::from_secs(3);
-
-fn bye() -> DisconnectionReason {
-    DisconnectionReason::user("bye")
-}
-
-/// Lets every task run until all of them wait.
-async fn settle() {
-    sleep(Duration::from_millis(1)).await;
-}
-
-async fn narrow(capacity: usize) -> (RawConnection, RawConnection) {
-    connected_with(capacity, ConnectionOptions::default(), ConnectionOptions::default()).await
-}
 
 #[tokio::test(start_paused = true)]
 async fn closing_flushes_what_is_queued() {

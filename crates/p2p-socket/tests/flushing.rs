@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use common::{accepted, authenticated, connected_against, duplex, message};
+use common::{accepted, authenticated, connected_against, duplex, message, settle};
 use p2p_crypto::Role;
 use p2p_framing::encoding::RawEncoding;
 use p2p_socket::{ConnectionError, ConnectionOptions, SendError};
@@ -21,11 +21,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     time::{Instant, sleep},
 };
-
-/// Lets every task run until all of them wait.
-async fn settle() {
-    sleep(Duration::from_millis(1)).await;
-}
 
 /// A pipe that can be told to take no bytes, or to keep them when flushed.
 struct Gate {

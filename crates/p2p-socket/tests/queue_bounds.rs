@@ -2,12 +2,9 @@
 
 mod common;
 
-use std::time::Duration;
-
-use common::{ROLES, RawConnection, adversary::raw, connected_against, connected_with, message};
+use common::{ROLES, RawConnection, adversary::raw, connected_against, connected_with, message, settle};
 use p2p_crypto::Role;
 use p2p_socket::{ConnectionError, ConnectionOptions, Packing, SendError, TryRecvError, TrySendError};
-use tokio::time::sleep;
 
 const OVERHEAD: usize = ConnectionOptions::MESSAGE_OVERHEAD;
 const SMALL: usize = ConnectionOptions::MIN_INCOMING_QUEUE;
@@ -18,11 +15,6 @@ fn small_queues() -> ConnectionOptions {
         outgoing_queue: SMALL,
         ..ConnectionOptions::default()
     }
-}
-
-/// Lets every task run until all of them wait.
-async fn settle() {
-    sleep(Duration::from_millis(1)).await;
 }
 
 #[tokio::test(start_paused = true)]

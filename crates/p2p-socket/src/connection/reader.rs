@@ -70,8 +70,7 @@ where
                 return Poll::Pending;
             };
             if self.decodable {
-                // At least one message, or a full queue of undecoded bytes would never move.
-                match self.decode(room.max(1), incoming) {
+                match self.decode(room, incoming) {
                     Ok(()) if self.decodable => continue,
                     Ok(()) => {}
                     Err(error) => return Poll::Ready(error),
@@ -163,7 +162,8 @@ where
         opened.map_err(ConnectionError::chunk)
     }
 
-    /// Decodes one message, and more as long as there is room for what the queue adds to them.
+    /// Decodes one message, or a full queue of undecoded bytes would never move, and more as long as there is room
+    /// for what the queue adds to them.
     fn decode(&mut self, mut room: usize, incoming: &Incoming<C::Item>) -> Result<(), ConnectionError> {
         let mut batch = Vec::new();
         let result = loop {

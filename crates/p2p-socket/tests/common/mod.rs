@@ -9,10 +9,13 @@ use bytes::Bytes;
 use p2p_crypto::{Difficulty, Identity, Role, SecretKey, Stamp};
 use p2p_framing::encoding::RawEncoding;
 use p2p_socket::{
-    AcceptError, AuthenticateError, Authenticated, ChainName, Config, Connection, ConnectionOptions, NetworkVersion,
-    NodeMetadata, authenticate,
+    AcceptError, AuthenticateError, Authenticated, ChainName, Config, Connection, ConnectionOptions,
+    DisconnectionReason, NetworkVersion, NodeMetadata, authenticate,
 };
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, DuplexStream},
+    time::sleep,
+};
 
 pub(crate) type RawConnection = Connection<Bytes, NodeMetadata>;
 
@@ -87,8 +90,6 @@ pub(crate) fn message(index: usize, size: usize) -> Bytes {
         .collect()
 }
 
-pub(crate) const SOON: Duration = Duration::from_secs(1);
-
 pub(crate) const ROLES: [Role; 2] = [Role::Initiator, Role::Responder];
 
 pub(crate) fn other(role: Role) -> Role {
@@ -134,4 +135,21 @@ pub(crate) async fn connected_against(role: Role, options: ConnectionOptions) ->
         adversary.establish()
     );
     (connection, adversary)
+}
+
+/// Longer than anything that goes well takes.
+pub(crate) const LIMIT: Duration = Duration::from_secs(3);
+
+/// Lets every task run until all of them wait.
+pub(crate) async fn settle() {
+    sleep(Duration::from_millis(1)).await;
+}
+
+pub(crate) fn bye() -> DisconnectionReason {
+    DisconnectionReason::user("bye")
+}
+
+/// Two connections over a pipe that holds few bytes.
+pub(crate) async fn narrow(capacity: usize) -> (RawConnection, RawConnection) {
+    connected_with(capacity, ConnectionOptions::default(), ConnectionOptions::default()).await
 }
