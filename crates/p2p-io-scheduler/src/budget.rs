@@ -64,13 +64,19 @@ impl Budget {
         self.limited.load(Relaxed)
     }
 
-    /// Waits until the flow may transfer some of the `wanted > 0` bytes, and takes them.
+    /// Waits until the flow may transfer some of the `wanted > 0` bytes, and takes them. `now` is the time since the epoch.
     ///
     /// # Panics
     /// Outside a tokio runtime, if the flow has to wait.
-    pub(crate) fn poll_acquire(self: &Arc<Self>, key: FlowKey, wanted: usize, cx: &Context<'_>) -> Poll<usize> {
+    pub(crate) fn poll_acquire(
+        self: &Arc<Self>,
+        key: FlowKey,
+        wanted: usize,
+        now: Duration,
+        cx: &Context<'_>,
+    ) -> Poll<usize> {
         let mut state = self.lock();
-        let first = match state.queue.acquire(key, wanted as u64, self.epoch.elapsed()) {
+        let first = match state.queue.acquire(key, wanted as u64, now) {
             // What is granted is at most what was wanted.
             Acquired::Granted(bytes) => return Poll::Ready(bytes as usize),
             Acquired::Queued { first } => first,

@@ -13,6 +13,7 @@ use tokio::task::coop;
 use crate::closing::{ClosingReason, Direction, SchedulerClosed};
 use crate::handle::{Connection, RegisterOptions, ScheduledHandle, ScheduledId, Weight};
 use crate::queue::{ByteQueue, Queued};
+use crate::scheduler::Lane;
 use crate::stat::Stat;
 
 /// A stream that transfers at its share of the scheduler's limits.
@@ -306,29 +307,34 @@ impl Connection {
         wanted: usize,
         transfer: impl FnOnce(&mut Context<'_>, usize) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        let (half, budget) = self.half(direction);
-        self.poll_until_closed(direction, cx, |cx| {
-            if wanted == 0 || !budget.is_limited() {
-                return transfer(cx, wanted);
+        let (half, Lane { budget, meter }) = self.half(direction);
+        if self.shared().is_closed() {
+            return Poll::Ready(Err(SchedulerClosed.into()));
+        }
+        let now = self.shared().now();
+        let is_limited = wanted > 0 && budget.is_limited();
+        let allowed = if is_limited {
+            match budget.poll_acquire(half.flow(), wanted, now, cx) {
+                Poll::Ready(allowed) => allowed,
+                // The budget knows whom to wake when the scheduler closes, unless that has just happened.
+                Poll::Pending if self.shared().is_closed() => return Poll::Ready(Err(SchedulerClosed.into())),
+                Poll::Pending => return Poll::Pending,
             }
-            let allowed = ready!(budget.poll_acquire(half.flow(), wanted, cx));
-            let result = transfer(cx, allowed);
-            let used = if let Poll::Ready(Ok(used)) = result { used } else { 0 };
-            if used < allowed {
-                // A task that has done its share for now is sent away by the runtime although the socket is ready.
-                let is_ready = result.is_ready() || !coop::has_budget_remaining();
-                budget.give_back(half.flow(), allowed - used, is_ready);
-            }
-            result
-        })
-        .map_ok(|bytes| {
-            if bytes > 0 {
-                let now = self.shared().now();
-                self.meter(direction).add(bytes as u64, now);
-                self.shared().meters().of(direction).add(bytes as u64, now);
-            }
-            bytes
-        })
+        } else {
+            wanted
+        };
+        let result = self.poll_until_closed(direction, cx, |cx| transfer(cx, allowed));
+        let used = if let Poll::Ready(Ok(used)) = result { used } else { 0 };
+        if is_limited && used < allowed {
+            // A task that has done its share for now is sent away by the runtime although the socket is ready.
+            let is_ready = result.is_ready() || !coop::has_budget_remaining();
+            budget.give_back(half.flow(), allowed - used, is_ready);
+        }
+        if used > 0 {
+            half.meter().add(used as u64, now);
+            meter.add(used as u64, now);
+        }
+        result
     }
 
     /// Runs an operation, unless the scheduler is closed before or while it waits. Keeps the reason of a failure.

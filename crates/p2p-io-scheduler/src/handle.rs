@@ -5,11 +5,10 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use crate::budget::Budget;
 use crate::closing::{ClosingReason, Direction};
 use crate::fair_queue::FlowKey;
-use crate::scheduler::Shared;
-use crate::stat::{Meter, Meters, Stat};
+use crate::scheduler::{Lane, Shared};
+use crate::stat::{Meter, Stat};
 
 /// Knows a connection without keeping it alive: its id, figures, weight and closing reasons, also after its end.
 #[derive(Clone)]
@@ -51,7 +50,6 @@ pub(crate) struct Connection {
     id: ScheduledId,
     shared: Arc<Shared>,
     share: Mutex<Share>,
-    meters: Meters,
     receiving: Half,
     sending: Half,
     closing_reasons: Mutex<Vec<ClosingReason>>,
@@ -64,9 +62,10 @@ struct Share {
     is_registered: bool,
 }
 
-/// One direction of a connection.
+/// One direction of a connection: what a transfer touches lies together.
 pub(crate) struct Half {
     flow: FlowKey,
+    meter: Meter,
     /// Who waits for the socket, to be told when the scheduler closes.
     waiting: Mutex<Option<Waker>>,
 }
@@ -90,7 +89,13 @@ impl ScheduledHandle {
 
     /// Bytes and flows of this connection.
     pub fn stat(&self) -> Stat {
-        self.connection.meters.stat(self.connection.shared.now())
+        let Connection {
+            receiving,
+            sending,
+            shared,
+            ..
+        } = &*self.connection;
+        Stat::read(&receiving.meter, &sending.meter, shared.now())
     }
 
     /// The connection's share.
@@ -104,8 +109,8 @@ impl ScheduledHandle {
         share.weight = weight;
         if share.is_registered {
             for direction in [Direction::Receiving, Direction::Sending] {
-                let (half, budget) = self.connection.half(direction);
-                budget.set_weight(half.flow, weight);
+                let (half, lane) = self.connection.half(direction);
+                lane.budget.set_weight(half.flow, weight);
             }
         }
     }
@@ -125,8 +130,10 @@ impl ScheduledHandle {
 impl Connection {
     pub(crate) fn new(id: u64, shared: Arc<Shared>, options: RegisterOptions) -> Self {
         let RegisterOptions { weight, .. } = options;
+        let now = shared.now();
         let half = |direction| Half {
-            flow: shared.budget(direction).insert(weight),
+            flow: shared.lane(direction).budget.insert(weight),
+            meter: Meter::new(now),
             waiting: Mutex::default(),
         };
         Self {
@@ -135,7 +142,6 @@ impl Connection {
                 weight,
                 is_registered: true,
             }),
-            meters: Meters::new(shared.now()),
             receiving: half(Direction::Receiving),
             sending: half(Direction::Sending),
             closing_reasons: Mutex::default(),
@@ -147,16 +153,12 @@ impl Connection {
         &self.shared
     }
 
-    pub(crate) fn meter(&self, direction: Direction) -> &Meter {
-        self.meters.of(direction)
-    }
-
-    pub(crate) fn half(&self, direction: Direction) -> (&Half, &Arc<Budget>) {
+    pub(crate) fn half(&self, direction: Direction) -> (&Half, &Lane) {
         let half = match direction {
             Direction::Receiving => &self.receiving,
             Direction::Sending => &self.sending,
         };
-        (half, self.shared.budget(direction))
+        (half, self.shared.lane(direction))
     }
 
     pub(crate) fn add_closing_reason(&self, reason: ClosingReason) {
@@ -172,8 +174,8 @@ impl Connection {
         let mut share = lock(&self.share);
         share.is_registered = false;
         for direction in [Direction::Receiving, Direction::Sending] {
-            let (half, budget) = self.half(direction);
-            budget.remove(half.flow);
+            let (half, lane) = self.half(direction);
+            lane.budget.remove(half.flow);
         }
         drop(share);
         self.shared.forget(self.id.0);
@@ -191,6 +193,10 @@ impl Connection {
 impl Half {
     pub(crate) fn flow(&self) -> FlowKey {
         self.flow
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     pub(crate) fn wait(&self, waker: &Waker) {

@@ -29,11 +29,14 @@ const QUANTUM_BYTES: std::ops::RangeInclusive<u64> = 256..=16 * 1024;
 /// The quantum is what flows in this time, within its bounds: twice the resolution of the timer.
 const QUANTUM_TIME: Duration = Duration::from_millis(2);
 
-/// How long it may take to serve everyone who waits, if each gets at least [`MIN_SHARE_BYTES`].
+/// How long it may take to serve everyone who waits, if each share takes at least [`SERVING_TIME`].
 const ROUND_TIME: Duration = Duration::from_millis(20);
 
-/// Smaller shares would make a round of very many connections shorter, but each of their calls to the system almost
-/// empty.
+/// What flows while one connection is served: its task is woken and calls the system. With smaller shares a round of
+/// very many connections would be shorter, but the processor would spend more on the calls than on the bytes.
+const SERVING_TIME: Duration = Duration::from_micros(16);
+
+/// The least share at low rates, where calls are few anyway.
 const MIN_SHARE_BYTES: u64 = 64;
 
 const NANOSECONDS: i128 = 1_000_000_000;
@@ -69,20 +72,22 @@ impl Pacer {
     /// The unit in which bytes are dealt out to so many who wait: small enough for all of them to be served within
     /// [`ROUND_TIME`].
     pub(crate) fn share_of(&self, waiting: usize) -> u64 {
-        let round = self.earned_in(ROUND_TIME) / NANOSECONDS;
-        let share = u64::try_from(round).unwrap_or(u64::MAX) / (waiting as u64).max(1);
-        share.max(MIN_SHARE_BYTES).min(self.share())
+        let share = self.flows_in(ROUND_TIME) / (waiting as u64).max(1);
+        share
+            .max(self.flows_in(SERVING_TIME))
+            .max(MIN_SHARE_BYTES)
+            .min(self.share())
     }
 
-    /// The largest share: half a quantum, so that a tick can be late by the other half.
+    /// The largest share: half a quantum, so that a tick can be late by the other half. At high rates, where a tick is
+    /// many quanta, a whole one.
     pub(crate) fn share(&self) -> u64 {
-        self.quantum() / 2
+        let quantum = self.quantum();
+        (quantum / 2).max(self.flows_in(SERVING_TIME).min(quantum))
     }
 
     pub(crate) fn quantum(&self) -> u64 {
-        let bytes = u128::from(self.rate) * QUANTUM_TIME.as_nanos() / NANOSECONDS as u128;
-        u64::try_from(bytes)
-            .unwrap_or(u64::MAX)
+        self.flows_in(QUANTUM_TIME)
             .clamp(*QUANTUM_BYTES.start(), *QUANTUM_BYTES.end())
     }
 
@@ -163,6 +168,11 @@ impl Pacer {
                     now: growing + self.earned_in(WINDOW.saturating_sub(age)),
                 }
             })
+    }
+
+    /// Whole bytes.
+    fn flows_in(&self, time: Duration) -> u64 {
+        u64::try_from(self.earned_in(time) / NANOSECONDS).unwrap_or(u64::MAX)
     }
 
     fn earned_in(&self, time: Duration) -> NanoBytes {

@@ -15,8 +15,8 @@ use crate::budget::Budget;
 use crate::closing::{ClosingReason, Direction, SchedulerClosed};
 use crate::connection::ScheduledIo;
 use crate::handle::{Connection, RegisterOptions, ScheduledHandle};
-use crate::rate::Limits;
-use crate::stat::{Meters, Stat};
+use crate::rate::{BytesPerSecond, Limits};
+use crate::stat::{Meter, Stat};
 
 /// Regulates the reads and writes of its connections against one download and one upload limit (Octez:
 /// `P2p_io_scheduler.t`).
@@ -49,14 +49,19 @@ pub struct IoScheduler {
 /// What a scheduler and its connections share.
 pub(crate) struct Shared {
     epoch: Instant,
-    download: Arc<Budget>,
-    upload: Arc<Budget>,
-    meters: Meters,
+    receiving: Lane,
+    sending: Lane,
     registry: Mutex<Registry>,
     /// Notified when the last connection has gone.
     emptied: Notify,
     /// Whether reads and writes fail.
     closed: AtomicBool,
+}
+
+/// One direction of all connections together.
+pub(crate) struct Lane {
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) meter: Meter,
 }
 
 struct Registry {
@@ -73,9 +78,8 @@ impl IoScheduler {
         Self {
             shared: Arc::new(Shared {
                 epoch,
-                download: Arc::new(Budget::new(limits.download, epoch)),
-                upload: Arc::new(Budget::new(limits.upload, epoch)),
-                meters: Meters::default(),
+                receiving: Lane::new(limits.download, epoch),
+                sending: Lane::new(limits.upload, epoch),
                 registry: Mutex::new(Registry {
                     limits,
                     connections: BTreeMap::new(),
@@ -125,8 +129,8 @@ impl IoScheduler {
     pub fn set_limits(&self, limits: Limits) {
         let mut registry = self.shared.registry();
         registry.limits = limits;
-        let mut woken = self.shared.download.set_rate(limits.download);
-        woken.extend(self.shared.upload.set_rate(limits.upload));
+        let mut woken = self.shared.receiving.budget.set_rate(limits.download);
+        woken.extend(self.shared.sending.budget.set_rate(limits.upload));
         drop(registry);
         // Foreign code may run here, so not under the lock.
         woken.into_iter().for_each(Waker::wake);
@@ -134,7 +138,8 @@ impl IoScheduler {
 
     /// Bytes and flows of all connections together, also those that are gone.
     pub fn global_stat(&self) -> Stat {
-        self.shared.meters.stat(self.shared.now())
+        let Shared { receiving, sending, .. } = &*self.shared;
+        Stat::read(&receiving.meter, &sending.meter, self.shared.now())
     }
 
     /// The connections that are open now, in the order of their registration.
@@ -179,14 +184,10 @@ impl Shared {
         self.closed.load(Relaxed)
     }
 
-    pub(crate) fn meters(&self) -> &Meters {
-        &self.meters
-    }
-
-    pub(crate) fn budget(&self, direction: Direction) -> &Arc<Budget> {
+    pub(crate) fn lane(&self, direction: Direction) -> &Lane {
         match direction {
-            Direction::Receiving => &self.download,
-            Direction::Sending => &self.upload,
+            Direction::Receiving => &self.receiving,
+            Direction::Sending => &self.sending,
         }
     }
 
@@ -216,8 +217,8 @@ impl Shared {
             connection.add_closing_reason(ClosingReason::SchedulerShutDown);
             connection.wake();
         }
-        self.download.wake_all();
-        self.upload.wake_all();
+        self.receiving.budget.wake_all();
+        self.sending.budget.wake_all();
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -225,10 +226,19 @@ impl Shared {
     }
 }
 
+impl Lane {
+    fn new(rate: Option<BytesPerSecond>, epoch: Instant) -> Self {
+        Self {
+            budget: Arc::new(Budget::new(rate, epoch)),
+            meter: Meter::default(),
+        }
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.download.close();
-        self.upload.close();
+        self.receiving.budget.close();
+        self.sending.budget.close();
     }
 }
 

@@ -4,8 +4,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::closing::Direction;
-
 /// Totals and flow of one connection, or of a whole scheduler.
 ///
 /// The totals are what was really handed to and taken from the underlying stream. The flows are moving averages: every
@@ -22,33 +20,12 @@ pub struct Stat {
     pub current_inflow: u64,
 }
 
-/// The two meters behind a [`Stat`].
-#[derive(Debug, Default)]
-pub(crate) struct Meters {
-    received: Meter,
-    sent: Meter,
-}
-
-impl Meters {
-    /// Meters for something that came to life at `now`.
-    pub(crate) fn new(now: Duration) -> Self {
+impl Stat {
+    /// What two meters show.
+    pub(crate) fn read(received: &Meter, sent: &Meter, now: Duration) -> Self {
+        let (total_received, current_inflow) = received.read(now);
+        let (total_sent, current_outflow) = sent.read(now);
         Self {
-            received: Meter::new(now),
-            sent: Meter::new(now),
-        }
-    }
-
-    pub(crate) fn of(&self, direction: Direction) -> &Meter {
-        match direction {
-            Direction::Receiving => &self.received,
-            Direction::Sending => &self.sent,
-        }
-    }
-
-    pub(crate) fn stat(&self, now: Duration) -> Stat {
-        let (total_received, current_inflow) = self.received.read(now);
-        let (total_sent, current_outflow) = self.sent.read(now);
-        Stat {
             total_sent,
             total_received,
             current_outflow,
@@ -78,7 +55,8 @@ struct Average {
 }
 
 impl Meter {
-    fn new(now: Duration) -> Self {
+    /// The meter of something that came to life at `now`.
+    pub(crate) fn new(now: Duration) -> Self {
         Self {
             second: AtomicU64::new(now.as_secs()),
             ..Self::default()
