@@ -15,6 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::runtime::Builder;
 use tokio::sync::Notify;
 
+/// What everyone writes: buffers of their own would measure the memory of the users.
+static DATA: [u8; 1024] = [0; 1024];
+
 /// Connections that all write as much as they may.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
@@ -60,8 +63,8 @@ impl Load {
             let counter = Arc::new(Counter::default());
             for _ in 0..self.connections {
                 let mut connection = scheduler.register(Sink(Arc::clone(&counter))).unwrap();
-                let data = vec![0; self.write_bytes];
-                tokio::spawn(async move { while connection.write(&data).await.is_ok() {} });
+                let data = &DATA[..self.write_bytes];
+                tokio::spawn(async move { while connection.write(data).await.is_ok() {} });
             }
             counter.reaches(4 * self.connections + 1000).await;
             measured(true);
