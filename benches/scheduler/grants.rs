@@ -37,7 +37,8 @@ impl Load {
         }
     }
 
-    /// A cap that grows with the connections. Each grant is dealt on its own: 128 bytes to each connection every 4 ms.
+    /// A cap that grows with the connections, so that each of them goes at the same pace, and the few carry the cost of a
+    /// tick alone.
     pub(crate) fn own_pace(connections: u64) -> Self {
         Self {
             connections,

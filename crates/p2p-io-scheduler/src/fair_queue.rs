@@ -4,20 +4,23 @@
 //! on a common scale, the virtual time. Each tick deals the available credit out, always to the waiting flow with the
 //! smallest tag, at most one share at a time, and moves that flow's tag on. Flows that always want more thus advance
 //! side by side: weighted fairness. A flow that was away starts again at the virtual time and not before it: what it
-//! left was given to the others, and it saves up nothing. As it is behind everyone who waits, it is served before them,
-//! so a flow that wants less than its share gets it at once: max-min fairness.
+//! left was given to the others, and it saves up nothing. As it is behind everyone who waits, it is served before them:
+//! at once if the pacer's reserve is enough, so a flow that wants less than its share gets it without waiting: max-min
+//! fairness.
 //!
 //! Invariants:
-//! - **Constant cost.** All waiting tags lie within one share of the virtual time, so they sort into a ring of 64
-//!   first-in-first-out lists with a bitmap. Every operation is a few list links, whatever the number of flows; nothing
-//!   is allocated per grant.
+//! - **Constant cost.** All waiting tags that are not behind lie within one share of the virtual time, so they sort into a
+//!   ring of 64 first-in-first-out lists with a bitmap; those who are behind have a list of their own. Every operation is a
+//!   few list links, whatever the number of flows; nothing is allocated per grant.
 //! - **Conservation.** Credit is taken when bytes are dealt. What the socket does not use, what a removed flow held and
 //!   what nobody fetched within [`FETCH_TIME`] goes back to the credit and off the tag.
 //! - **Nobody is held up.** A flow whose socket isn't ready is not in the queue.
 //! - **Dealt is as good as transferred.** The cap counts bytes when they are dealt. They are transferred when the woken
-//!   task runs, which is at once, and in no case later than [`FETCH_TIME`].
-//! - **No starvation.** A flow goes to the front only when the virtual time has passed its tag, and that moves on only
-//!   when a flow that stood in a bucket is served.
+//!   task runs, which is at once; if it comes later than [`PROMPT_TIME`], they count again from then on.
+//! - **A moment away costs nothing.** A flow that fetched what it was dealt and comes back within [`RETURN_TIME`] keeps its
+//!   tag, even if the others were served in between; so it does not matter who fetches first, or in which portions.
+//! - **No starvation.** A flow goes before the others only while the virtual time has passed its tag, by at most one tick's
+//!   bytes, and being served moves the tag on.
 //!
 //! It knows no clock, task or socket: time is an argument, and what wakes a flow is its type parameter.
 
@@ -31,7 +34,7 @@ use crate::rate::BytesPerSecond;
 
 mod lists;
 
-use lists::{Link, Lists, Place, Tag, furthest_ahead, tag_distance};
+use lists::{Link, Lists, Place, Tag, farthest_ahead, tag_distance};
 
 /// Names a flow within its queue.
 pub(crate) type FlowKey = usize;
@@ -40,12 +43,18 @@ pub(crate) type FlowKey = usize;
 /// machine is busy).
 const FETCH_TIME: Duration = Duration::from_millis(20);
 
-/// A flow that used up its bytes and waits again within this time wants more than it got, so it is dealt twice as much
-/// the next time.
-const GREEDY_TIME: Duration = Duration::from_millis(2);
+/// A flow that comes back within this time after its latest bytes never went away: it keeps its place in the order. A
+/// task that wants more comes back within microseconds; the rest is for a busy machine.
+const RETURN_TIME: Duration = Duration::from_millis(2);
+
+/// How long after they were dealt bytes may be fetched and still count as transferred when they were dealt.
+const PROMPT_TIME: Duration = Duration::from_micros(100);
+
+/// What a flow used in about this time tells how much it will use in the next tick.
+const RECENT_TIME: Duration = Duration::from_millis(1);
 
 /// The most that a flow is dealt in one tick, so that one tick's burst stays bounded.
-const MAX_APPETITE_BYTES: u64 = 1 << 20;
+const MAX_APPETITE_BYTES: u32 = 1 << 20;
 
 /// What a flow is told that wants to transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +72,16 @@ struct Flow<W> {
     tag: Tag,
     link: Link,
     /// Dealt and not yet fetched.
-    dealt: u64,
+    dealt: u32,
     dealt_at: Duration,
+    /// What was granted in the last [`RECENT_TIME`]; what is older counts less and less.
+    recent: u32,
+    granted_at: Duration,
     /// How many bytes it is taken to want in one tick: small for those who send small messages now and then, so that no
     /// credit lies with them; growing for those who come back at once.
-    appetite: u64,
+    appetite: u32,
     /// What the operation that waits asked for.
-    wanted: u64,
+    wanted: u32,
     waker: Option<W>,
 }
 
@@ -99,36 +111,50 @@ impl<W> FairQueue<W> {
     /// Asks for up to `wanted > 0` bytes for a flow. If it is queued, [`FairQueue::set_waker`] says who is to be woken.
     pub(crate) fn acquire(&mut self, key: FlowKey, wanted: u64, now: Duration) -> Acquired {
         self.expire(now);
+        self.count_from_now(key, now);
         let Some(pacer) = &mut self.pacer else {
             return Acquired::Granted(wanted);
         };
         let flow = &mut self.flows[key];
 
         if flow.link.place == Place::Dealt {
-            let granted = flow.dealt.min(wanted);
-            flow.dealt -= granted;
+            let granted = u64::from(flow.dealt).min(wanted);
+            flow.dealt -= granted as u32;
+            flow.count(granted, now);
             if flow.dealt == 0 {
                 self.lists.remove(&mut self.flows, key);
             }
             return Acquired::Granted(granted);
         }
         if flow.link.place == Place::Nowhere {
-            let nobody_waits = self.lists.waiting() == 0;
-            pacer.update(now, !nobody_waits);
-            let share = wanted.min(pacer.share());
-            let ahead = furthest_ahead(pacer.share());
+            let waiting = self.lists.waiting();
+            pacer.update(now, waiting > 0);
+            let share = wanted.min(pacer.share_of(waiting + 1));
             let is_behind = flow.tag < self.virtual_time;
-            flow.tag = flow.tag.clamp(self.virtual_time, self.virtual_time + ahead);
-            if nobody_waits && pacer.available() >= share {
+            let earliest = if flow.is_back(now) {
+                self.virtual_time
+                    .saturating_sub(tag_distance(pacer.per_tick(), Weight::ONE))
+            } else {
+                self.virtual_time
+            };
+            flow.tag = flow
+                .tag
+                .clamp(earliest, self.virtual_time + farthest_ahead(pacer.share()));
+
+            // Those who are fetching what they were dealt will be back at once.
+            let is_alone = waiting == 0 && self.lists.oldest_dealt().is_none();
+            let is_first = is_behind && !self.lists.someone_is_behind();
+            if (is_alone || is_first) && pacer.available() >= share {
                 pacer.take(share);
                 flow.tag += tag_distance(share, flow.weight);
                 flow.dealt_at = now;
+                flow.count(share, now);
                 return Acquired::Granted(share);
             }
-            flow.appetite = if now.saturating_sub(flow.dealt_at) <= GREEDY_TIME && flow.appetite > 0 {
-                flow.appetite.saturating_mul(2).min(MAX_APPETITE_BYTES)
+            flow.appetite = if flow.is_back(now) {
+                flow.recent.saturating_mul(2).clamp(share as u32, MAX_APPETITE_BYTES)
             } else {
-                share
+                share as u32
             };
             let place = if is_behind {
                 Place::Behind
@@ -137,7 +163,7 @@ impl<W> FairQueue<W> {
             };
             self.lists.push(&mut self.flows, key, place);
         }
-        self.flows[key].wanted = wanted;
+        self.flows[key].wanted = wanted.min(MAX_APPETITE_BYTES.into()) as u32;
         Acquired::Queued {
             first: self.flows[key].link.place == Place::Behind,
         }
@@ -155,10 +181,10 @@ impl<W> FairQueue<W> {
         let mut returned = unused;
         if !is_ready {
             if flow.link.place == Place::Dealt {
-                returned += std::mem::take(&mut flow.dealt);
+                returned += u64::from(std::mem::take(&mut flow.dealt));
                 self.lists.remove(&mut self.flows, key);
             }
-            self.flows[key].appetite = 0;
+            self.flows[key].recent = 0;
         }
         self.refund(key, returned);
     }
@@ -176,26 +202,34 @@ impl<W> FairQueue<W> {
             let (Some(pacer), flow) = (&mut self.pacer, &mut self.flows[key]) else {
                 break None;
             };
-            let share = pacer.share_of(self.lists.waiting()).min(flow.appetite - flow.dealt);
+            let share = pacer
+                .share_of(self.lists.waiting())
+                .min(u64::from(flow.appetite - flow.dealt));
             // For an operation that waits, what it asked for is enough to begin with.
-            let least = if flow.dealt == 0 { share.min(flow.wanted) } else { share };
-            if pacer.available() < least {
-                break Some(pacer.time_of(least));
+            let least = if flow.dealt == 0 {
+                share.min(flow.wanted.into())
+            } else {
+                share
+            };
+            let kept = if flow.link.place == Place::Behind {
+                0
+            } else {
+                pacer.reserve()
+            };
+            if pacer.available() < least + kept {
+                break Some(pacer.time_of(least + kept));
             }
-            let share = share.min(pacer.available());
+            let share = share.min(pacer.available() - kept);
             pacer.take(share);
             if flow.dealt == 0 {
                 self.served.push(key);
             }
-            flow.dealt += share;
+            flow.dealt += share as u32;
             flow.dealt_at = now;
             self.virtual_time = self.virtual_time.max(self.lists.start_of_bucket(flow.tag));
-            flow.tag = flow.tag.max(self.virtual_time) + tag_distance(share, flow.weight);
-            let place = if flow.dealt < flow.appetite {
-                self.lists.place(flow.tag)
-            } else {
-                Place::Nowhere
-            };
+            flow.tag += tag_distance(share, flow.weight);
+            let (tag, is_full) = (flow.tag, flow.dealt == flow.appetite);
+            let place = if is_full { Place::Nowhere } else { self.place(tag) };
             self.lists.remove(&mut self.flows, key);
             if place != Place::Nowhere {
                 self.lists.push(&mut self.flows, key, place);
@@ -213,6 +247,38 @@ impl<W> FairQueue<W> {
         next.filter(|_| self.someone_waits())
     }
 
+    /// Lets bytes that are fetched late count from now on and not from when they were dealt: in between, the window of the
+    /// cap may have moved on.
+    fn count_from_now(&mut self, key: FlowKey, now: Duration) {
+        let (Some(pacer), flow) = (&mut self.pacer, &mut self.flows[key]) else {
+            return;
+        };
+        if flow.link.place != Place::Dealt || now.saturating_sub(flow.dealt_at) <= PROMPT_TIME {
+            return;
+        }
+        let dealt = u64::from(flow.dealt);
+        pacer.update(now, true);
+        pacer.refund(dealt, flow.dealt_at);
+        let still = dealt.min(pacer.available());
+        pacer.take(still);
+        flow.dealt = still as u32;
+        flow.dealt_at = now;
+        flow.tag = flow.tag.saturating_sub(tag_distance(dealt - still, flow.weight));
+        self.lists.remove(&mut self.flows, key);
+        if still > 0 {
+            self.lists.push(&mut self.flows, key, Place::Dealt);
+        }
+    }
+
+    /// Where a flow waits that has this tag.
+    fn place(&self, tag: Tag) -> Place {
+        if tag < self.virtual_time {
+            Place::Behind
+        } else {
+            self.lists.place(tag)
+        }
+    }
+
     /// Takes back what nobody came for.
     fn expire(&mut self, now: Duration) {
         while let Some(key) = self.lists.oldest_dealt() {
@@ -222,7 +288,7 @@ impl<W> FairQueue<W> {
             }
             let unused = std::mem::take(&mut flow.dealt);
             self.lists.remove(&mut self.flows, key);
-            self.refund(key, unused);
+            self.refund(key, unused.into());
         }
     }
 
@@ -265,7 +331,7 @@ impl<W> FairQueue<W> {
         self.virtual_time = self.lists.start_of_bucket(self.virtual_time);
         for key in old.into_order(&self.flows, self.virtual_time) {
             let flow = &mut self.flows[key];
-            flow.tag = flow.tag.min(self.virtual_time + furthest_ahead(share));
+            flow.tag = flow.tag.min(self.virtual_time + farthest_ahead(share));
             let place = match flow.link.place {
                 Place::Bucket(_) => self.lists.place(flow.tag.max(self.virtual_time)),
                 place => place,
@@ -281,6 +347,8 @@ impl<W> FairQueue<W> {
             link: Link::default(),
             dealt: 0,
             dealt_at: Duration::ZERO,
+            recent: 0,
+            granted_at: Duration::ZERO,
             appetite: 0,
             wanted: 0,
             waker: None,
@@ -297,7 +365,7 @@ impl<W> FairQueue<W> {
             self.lists.remove(&mut self.flows, key);
         }
         let dealt = self.flows[key].dealt;
-        self.refund(key, dealt);
+        self.refund(key, dealt.into());
         self.flows.remove(key).waker
     }
 
@@ -308,6 +376,20 @@ impl<W> FairQueue<W> {
 
     pub(crate) fn someone_waits(&self) -> bool {
         self.lists.waiting() > 0
+    }
+}
+
+impl<W> Flow<W> {
+    fn is_back(&self, now: Duration) -> bool {
+        now.saturating_sub(self.granted_at) <= RETURN_TIME
+    }
+
+    fn count(&mut self, granted: u64, now: Duration) {
+        let pause = now.saturating_sub(self.granted_at).as_nanos().min(u64::MAX.into()) as u64;
+        let recent = RECENT_TIME.as_nanos() as u64;
+        let before = u64::from(self.recent) * recent / recent.saturating_add(pause);
+        self.recent = (before + granted).min(MAX_APPETITE_BYTES.into()) as u32;
+        self.granted_at = now;
     }
 }
 

@@ -2,10 +2,14 @@
 
 mod common;
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use common::*;
-use p2p_io_scheduler::IoScheduler;
+use p2p_io_scheduler::{IoScheduler, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -120,4 +124,39 @@ async fn nothing_runs_when_nobody_waits() {
     drop(scheduler);
     sleep(Duration::from_millis(1)).await;
     assert_eq!(tasks(), 0, "the pacer ends with the scheduler");
+}
+
+/// A thousand connections that wait for their remotes are not looked at while another one is busy under the cap.
+#[tokio::test(start_paused = true)]
+async fn idle_connections_cost_no_wake_ups() {
+    let scheduler = IoScheduler::new(Limits {
+        upload: rate(1_000_000),
+        download: rate(1_000_000),
+    });
+    let polls = Arc::new(AtomicUsize::new(0));
+    let mut remotes = Vec::new();
+    for _ in 0..1000 {
+        let (near, far) = duplex(1000);
+        let mut io = scheduler.register(near).unwrap();
+        let polls = Arc::clone(&polls);
+        tokio::spawn(async move {
+            let mut buffer = [0; 1000];
+            let mut read = pin!(io.read(&mut buffer));
+            poll_fn(|cx| {
+                polls.fetch_add(1, Relaxed);
+                read.as_mut().poll(cx)
+            })
+            .await
+        });
+        remotes.push(far);
+    }
+    sleep(Duration::from_millis(200)).await;
+    let before = polls.load(Relaxed);
+    let (io, socket) = register_weighted(&scheduler, 1);
+    greedy_reader(io, 4096);
+    sleep(Duration::from_secs(5)).await;
+    assert!(socket.read.total() > 4_900_000, "one was busy");
+    assert_eq!(polls.load(Relaxed), before, "the others were not woken");
+    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    assert_eq!(tasks, 1000 + 1 + 1, "theirs, the busy one's and one pacer");
 }

@@ -15,10 +15,14 @@ const SIZES: [usize; 8] = [64, 100, 1000, 1024, 4096, 10_000, 16_384, 65_536];
 async fn greedy_writers_of_mixed_sizes_get_equal_shares() {
     for (connections, cap) in [
         (2, 1_000_000),
+        (2, 50_000_000),
+        (8, 100_000),
         (8, 1_000_000),
         (8, 200_000_000),
-        (100, 10_000_000),
+        (100, 1_000_000),
+        (100, 50_000_000),
         (1000, 10_000_000),
+        (1000, 100_000_000),
     ] {
         let scheduler = IoScheduler::new(upload(cap));
         let (tasks, sockets): (Vec<_>, Vec<_>) = (0..connections)
@@ -27,7 +31,7 @@ async fn greedy_writers_of_mixed_sizes_get_equal_shares() {
                 (greedy_writer(io, SIZES[index * 7 % 8]), socket)
             })
             .unzip();
-        let seconds = if cap > 100_000_000 || connections == 1000 { 2 } else { 5 };
+        let seconds = 5;
         sleep(Duration::from_secs(seconds)).await;
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
         let index_between = |from, to| {
@@ -40,15 +44,15 @@ async fn greedy_writers_of_mixed_sizes_get_equal_shares() {
             )
         };
         let index = index_between(0, seconds);
-        println!("{connections} connections at {cap} B/s: Jain's index {index:.6}");
+        let worst = (0..seconds)
+            .map(|second| index_between(second, second + 1))
+            .fold(f64::MAX, f64::min);
+        println!("{connections} greedy at {cap} B/s over 5 s: Jain's index {index:.6}, worst second {worst:.6}");
         assert!(index >= 0.999, "{connections} connections at {cap} B/s: {index}");
-        for second in 0..seconds {
-            let index = index_between(second, second + 1);
-            assert!(
-                index >= 0.99,
-                "{connections} connections at {cap} B/s, second {second}: {index}"
-            );
-        }
+        assert!(
+            worst >= 0.99,
+            "{connections} connections at {cap} B/s: {worst} in one second"
+        );
     }
 }
 
@@ -73,12 +77,15 @@ async fn shares_follow_the_weights() {
             let (io, socket) = register_weighted(&scheduler, weight);
             (greedy_writer(io, size), socket, weight)
         });
-        let seconds = if cap > 10_000_000 { 2 } else { 5 };
-        sleep(Duration::from_secs(seconds)).await;
+        sleep(Duration::from_secs(5)).await;
         let total: usize = sockets.iter().map(|(_, socket, _)| socket.written.total()).sum();
         for (task, socket, weight) in sockets {
             task.abort();
             let share = socket.written.total() as f64 / total as f64 * 8.0 / f64::from(weight);
+            println!(
+                "weight {weight} of 8 at {cap} B/s over 5 s: {:.2} % of what is due",
+                share * 100.0
+            );
             assert!(
                 (0.99..=1.01).contains(&share),
                 "weight {weight} at {cap} B/s: {share} of what is due"
@@ -107,36 +114,55 @@ async fn weights_change_within_50_milliseconds() {
     assert!((2.95..=3.05).contains(&share(1050, 2000)), "{}", share(1050, 2000));
 }
 
+/// Among 99 greedy connections, one that wants a tenth of its share has what it wants almost at once: at 1 MB/s within
+/// 20 ms, at more within the time of two quanta.
 #[tokio::test(start_paused = true)]
 async fn a_modest_connection_gets_what_it_wants_at_once() {
-    let cap = 1_000_000;
-    let scheduler = IoScheduler::new(upload(cap));
-    let sockets: Vec<_> = (0..99)
-        .map(|index| {
-            let (io, socket) = register_weighted(&scheduler, 1);
-            greedy_writer(io, SIZES[index % 8]);
-            socket
-        })
-        .collect();
-    // A tenth of its share: 1000 bytes per second.
-    let (mut modest, modest_socket) = register_weighted(&scheduler, 1);
-    let mut clock = interval(Duration::from_millis(100));
-    let mut delays = Vec::new();
-    for _ in 0..50 {
-        clock.tick().await;
+    for (cap, allowed) in [
+        (1_000_000, Duration::from_millis(20)),
+        (10_000_000, time_of_two_quanta(10_000_000)),
+        (50_000_000, time_of_two_quanta(50_000_000)),
+        (200_000_000, time_of_two_quanta(200_000_000)),
+    ] {
+        let scheduler = IoScheduler::new(upload(cap));
+        let sockets: Vec<_> = (0..99)
+            .map(|index| {
+                let (io, socket) = register_weighted(&scheduler, 1);
+                greedy_writer(io, SIZES[index % 8]);
+                socket
+            })
+            .collect();
+        let (mut modest, modest_socket) = register_weighted(&scheduler, 1);
+        sleep(Duration::from_millis(50)).await;
         let start = Instant::now();
-        modest.write_all(&[0; 100]).await.unwrap();
-        delays.push(start.elapsed());
+        let mut delays = Vec::new();
+        // A tenth of a hundredth of the cap, in irregular messages of irregular sizes.
+        for index in 0..300_u64 {
+            let milliseconds = 3 + index * 7 % 11;
+            sleep(Duration::from_millis(milliseconds)).await;
+            let bytes = cap * milliseconds / 1_000_000;
+            let asked = Instant::now();
+            modest.write_all(&vec![0; bytes as usize]).await.unwrap();
+            delays.push(asked.elapsed());
+        }
+        let took = start.elapsed();
+        delays.sort();
+        let p99 = delays[delays.len() * 99 / 100];
+        println!("1 modest and 99 greedy at {cap} B/s: 99th percentile of the delay {p99:?}, at most {allowed:?}");
+        assert!(p99 <= allowed, "{cap} B/s: {p99:?}, at most {allowed:?}");
+        let end = Duration::from_millis(50) + took;
+        let others: usize = sockets
+            .iter()
+            .map(|socket| socket.written.between(Duration::from_millis(50), end))
+            .sum();
+        let used = (others + modest_socket.written.total()) as f64 / (cap as f64 * took.as_secs_f64());
+        assert!((0.99..=1.01).contains(&used), "{cap} B/s: {used} of the cap is used");
     }
-    assert_eq!(modest_socket.written.total(), 5000);
-    delays.sort();
-    println!("99th percentile of the modest connection's delay: {:?}", delays[48]);
-    assert!(delays[48] <= Duration::from_millis(20), "{delays:?}");
-    let total: usize = sockets.iter().map(|socket| socket.written.total()).sum();
-    assert!(
-        total as f64 >= 0.99 * 4.9 * cap as f64,
-        "the others use the rest: {total}"
-    );
+}
+
+fn time_of_two_quanta(cap: u64) -> Duration {
+    let quantum = (cap / 500).clamp(256, 16 * 1024);
+    Duration::from_secs_f64(2.0 * quantum as f64 / cap as f64)
 }
 
 #[tokio::test(start_paused = true)]

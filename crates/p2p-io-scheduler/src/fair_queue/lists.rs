@@ -17,9 +17,9 @@ pub(super) fn tag_distance(bytes: u64, weight: Weight) -> Tag {
     Tag::from((bytes << TAG_FRACTION_BITS) / u64::from(weight.get()))
 }
 
-/// How far a tag may be ahead of the virtual time: a share of the least weight, and the part of a bucket that the
-/// virtual time is rounded down by.
-pub(super) fn furthest_ahead(share: u64) -> Tag {
+/// How far a tag may be ahead of the virtual time: a share of the least weight, and the part of a bucket that the virtual
+/// time is rounded down by.
+pub(super) fn farthest_ahead(share: u64) -> Tag {
     tag_distance(share + (share >> BUCKETS_PER_SHARE_BITS) + 1, Weight::ONE)
 }
 
@@ -115,6 +115,11 @@ impl Lists {
             let distance = self.occupied.rotate_right(start as u32).trailing_zeros() as usize;
             self.ends[(start + distance) % BUCKETS].first
         })
+    }
+
+    /// Whether a flow waits that came behind the virtual time.
+    pub(super) fn someone_is_behind(&self) -> bool {
+        self.ends[BEHIND].first.is_some()
     }
 
     /// How many flows wait.
