@@ -3,7 +3,8 @@
 //! `cargo run --release -p p2p-io-scheduler --example share -- [CAP]`, where `CAP` is a rate such as `20MB/s`.
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use p2p_io_scheduler::{BytesPerSecond, IoScheduler, Limits, RegisterOptions, ScheduledHandle, Weight};
@@ -25,7 +26,17 @@ const CONNECTIONS: [(u32, usize); 8] = [
 const BAR_WIDTH: f64 = 48.0;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match share().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("share: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn share() -> Result<(), Box<dyn Error>> {
     let cap: BytesPerSecond = std::env::args().nth(1).as_deref().unwrap_or("20MB/s").parse()?;
     let scheduler = IoScheduler::new(Limits {
         upload: Some(cap),
@@ -78,9 +89,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The shares since the start; on a terminal, over those shown before.
 fn show(connections: &[(ScheduledHandle, usize)], again: bool) {
+    let (up, clear) = if std::io::stdout().is_terminal() {
+        (format!("\x1b[{}A", connections.len()), "\x1b[K")
+    } else {
+        ("\n".to_owned(), "")
+    };
     if again {
-        print!("\x1b[{}A", connections.len());
+        print!("{up}");
     }
     let total: u64 = connections
         .iter()
@@ -90,7 +107,7 @@ fn show(connections: &[(ScheduledHandle, usize)], again: bool) {
         let share = connection.stat().total_sent as f64 / total.max(1) as f64;
         let bar = "█".repeat((share * BAR_WIDTH * 4.0) as usize);
         println!(
-            "\x1b[Kweight {}, {message:>5} B messages {:5.2} % {bar}",
+            "{clear}weight {}, {message:>5} B messages {:5.2} % {bar}",
             connection.weight().get(),
             share * 100.0
         );

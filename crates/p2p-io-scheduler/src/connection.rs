@@ -186,13 +186,23 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ScheduledIo<T> {
     }
 
     /// Sends what is queued first. If that fails, the stream is shut down all the same, so that a connection can always
-    /// be ended, also when the scheduler is closed; what is queued stays so.
+    /// be ended, also when the scheduler is closed; what is queued stays so. A stream that takes its time to shut down is
+    /// not waited for once the scheduler is closed.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.is_shut_down {
             return Poll::Ready(Ok(()));
         }
         let drained = ready!(self.poll_drain(cx));
-        ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+        let Self { io, registration, .. } = &mut *self;
+        let connection = registration.0.connection();
+        match Pin::new(io).poll_shutdown(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => {
+                connection.add_closing_reason(ClosingReason::of_error(&error, Direction::Sending));
+                return Poll::Ready(drained.and(Err(error)));
+            }
+            Poll::Pending => return connection.poll_until_closed(Direction::Sending, cx, |_| Poll::Pending),
+        }
         self.is_shut_down = true;
         Poll::Ready(drained)
     }

@@ -20,7 +20,7 @@
 //! - **A moment away costs nothing.** A flow that fetched what it was dealt and comes back within [`RETURN_TIME`] keeps its
 //!   tag, even if the others were served in between; so it does not matter who fetches first, or in which portions.
 //! - **No starvation.** A flow goes before the others only while the virtual time has passed its tag, by at most one tick's
-//!   bytes, and being served moves the tag on.
+//!   bytes, and being served moves the tag on. A new flow begins one share ahead.
 //!
 //! It knows no clock, task or socket: time is an argument, and what wakes a flow is its type parameter.
 
@@ -39,9 +39,12 @@ use lists::{Link, Lists, Place, Tag, farthest_ahead, tag_distance};
 /// Names a flow within its queue.
 pub(crate) type FlowKey = usize;
 
-/// How long dealt bytes stay reserved for a flow that does not come for them (its operation was cancelled, or the
-/// machine is busy).
-const FETCH_TIME: Duration = Duration::from_millis(20);
+/// How long dealt bytes stay reserved for a flow that does not come for them (its operation was cancelled, or the machine
+/// is busy). Nobody can use them meanwhile.
+const FETCH_TIME: Duration = Duration::from_millis(4);
+
+/// How soon a flow has to come when it is woken only to see whether it does.
+const ANSWER_TIME: Duration = Duration::from_millis(1);
 
 /// A flow that comes back within this time after its latest bytes never went away: it keeps its place in the order. A
 /// task that wants more comes back within microseconds; the rest is for a busy machine.
@@ -73,7 +76,9 @@ struct Flow<W> {
     link: Link,
     /// Dealt and not yet fetched.
     dealt: u32,
+    /// When it was, or was asked.
     dealt_at: Duration,
+    presence: Presence,
     /// What was granted in the last [`RECENT_TIME`]; what is older counts less and less.
     recent: u32,
     granted_at: Duration,
@@ -83,6 +88,17 @@ struct Flow<W> {
     /// What the operation that waits asked for.
     wanted: u32,
     waker: Option<W>,
+}
+
+/// Whether a flow can be relied upon to fetch what it is dealt. Bytes that lie with one whose operation was cancelled are
+/// bytes that nobody transfers, and the cap does not let them be made up for later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Shown,
+    /// It let bytes lie. When its turn comes it is only woken, to ask again.
+    Doubtful,
+    /// It was woken, and has [`ANSWER_TIME`] to ask again.
+    Asked,
 }
 
 /// One direction's flows and its pace.
@@ -121,19 +137,24 @@ impl<W> FairQueue<W> {
             let granted = u64::from(flow.dealt).min(wanted);
             flow.dealt -= granted as u32;
             flow.count(granted, now);
+            flow.presence = Presence::Shown;
             if flow.dealt == 0 {
                 self.lists.remove(&mut self.flows, key);
             }
             return Acquired::Granted(granted);
         }
         if flow.link.place == Place::Nowhere {
+            if flow.presence == Presence::Asked {
+                let came = now.saturating_sub(flow.dealt_at) <= ANSWER_TIME;
+                flow.presence = if came { Presence::Shown } else { Presence::Doubtful };
+            }
             let waiting = self.lists.waiting();
             pacer.update(now, waiting > 0);
             let share = wanted.min(pacer.share_of(waiting + 1));
             let is_behind = flow.tag < self.virtual_time;
             let earliest = if flow.is_back(now) {
                 self.virtual_time
-                    .saturating_sub(tag_distance(pacer.per_tick(), Weight::ONE))
+                    .saturating_sub(tag_distance(pacer.per_tick(), flow.weight))
             } else {
                 self.virtual_time
             };
@@ -202,6 +223,13 @@ impl<W> FairQueue<W> {
             let (Some(pacer), flow) = (&mut self.pacer, &mut self.flows[key]) else {
                 break None;
             };
+            if flow.presence == Presence::Doubtful {
+                flow.presence = Presence::Asked;
+                flow.dealt_at = now;
+                woken.extend(flow.waker.take());
+                self.lists.remove(&mut self.flows, key);
+                continue;
+            }
             let share = pacer
                 .share_of(self.lists.waiting())
                 .min(u64::from(flow.appetite - flow.dealt));
@@ -286,6 +314,7 @@ impl<W> FairQueue<W> {
             if now.saturating_sub(flow.dealt_at) < FETCH_TIME {
                 break;
             }
+            flow.presence = Presence::Doubtful;
             let unused = std::mem::take(&mut flow.dealt);
             self.lists.remove(&mut self.flows, key);
             self.refund(key, unused.into());
@@ -302,6 +331,9 @@ impl<W> FairQueue<W> {
 
     /// Changes the rate, and wakes everyone who waits if there is no limit any more.
     pub(crate) fn set_rate(&mut self, rate: Option<BytesPerSecond>, now: Duration, woken: &mut Vec<W>) {
+        if self.pacer.as_ref().map(Pacer::rate) == rate.map(BytesPerSecond::get) {
+            return;
+        }
         self.pacer = match (self.pacer.take(), rate) {
             (Some(mut pacer), Some(rate)) => {
                 pacer.set_rate(rate, now);
@@ -340,10 +372,14 @@ impl<W> FairQueue<W> {
         }
     }
 
+    /// Adds a flow, one share ahead: whoever goes and comes again for each message gains nothing by it, and however many
+    /// come, those who wait already are served.
     pub(crate) fn insert(&mut self, weight: Weight) -> FlowKey {
+        let share = self.pacer.as_ref().map_or(0, Pacer::share);
         self.flows.insert(Flow {
             weight,
-            tag: 0,
+            tag: self.virtual_time + tag_distance(share, weight),
+            presence: Presence::Shown,
             link: Link::default(),
             dealt: 0,
             dealt_at: Duration::ZERO,

@@ -21,6 +21,8 @@ pub struct ScheduledHandle {
 pub struct ScheduledId(u64);
 
 /// How large a connection's share is in relation to the others': one of weight 2 gets twice what one of weight 1 gets.
+///
+/// From 1 to [`Weight::MAX`]. Shares are exact to 1 % when the least weight in use is at most 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Weight(NonZeroU32);
 
@@ -176,6 +178,7 @@ impl Connection {
         for direction in [Direction::Receiving, Direction::Sending] {
             let (half, lane) = self.half(direction);
             lane.budget.remove(half.flow);
+            drop(lock(&half.waiting).take());
         }
         drop(share);
         self.shared.forget(self.id.0);
@@ -212,11 +215,18 @@ impl Weight {
     /// The weight of a connection that was given none.
     pub const ONE: Self = Self(NonZeroU32::MIN);
 
-    /// A weight; `None` for 0.
+    /// The greatest weight. It may not be much more: the least share that is dealt to one of weight 1 has to be worth
+    /// calling the system for, and in the time in which it gets one, this one gets a thousand.
+    pub const MAX: Self = match NonZeroU32::new(1000) {
+        Some(weight) => Self(weight),
+        None => unreachable!(),
+    };
+
+    /// A weight; `None` for 0 and above [`Weight::MAX`].
     pub const fn new(weight: u32) -> Option<Self> {
         match NonZeroU32::new(weight) {
-            Some(weight) => Some(Self(weight)),
-            None => None,
+            Some(number) if weight <= Self::MAX.get() => Some(Self(number)),
+            _ => None,
         }
     }
 
@@ -229,12 +239,6 @@ impl Weight {
 impl Default for Weight {
     fn default() -> Self {
         Self::ONE
-    }
-}
-
-impl From<NonZeroU32> for Weight {
-    fn from(weight: NonZeroU32) -> Self {
-        Self(weight)
     }
 }
 

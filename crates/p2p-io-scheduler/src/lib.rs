@@ -29,7 +29,24 @@
 //! # }
 //! ```
 //!
-//! Must run inside a tokio runtime with its timer enabled. There are no cargo features.
+//! # What it promises
+//!
+//! - In any window of at least 100 ms, at most `cap * window` and one quantum pass: what flows in 2 ms, from 256 B to 16 KiB.
+//!   While anyone wants them, at least 99 % of the cap are used, and on a busy machine a few percent less.
+//! - Connections that want more than they get share equally, or by weight to within 1 %, over each second, as long as each
+//!   one's share is a few hundred bytes a second or more: nobody is dealt less than 64 B at a time.
+//! - One that wants less than its share gets it at once, or within a round of the others when the cap is low: one share of
+//!   64 B for each connection that waits.
+//!
+//! The example `share` shows it live, and the repository's `docs/` have the algorithm and the figures.
+//!
+//! # Runtimes
+//!
+//! Must run inside a tokio runtime with its timer enabled. Under a limit, one task wakes those who wait; it runs in the
+//! runtime of whoever had to wait first. If connections of one scheduler live in several runtimes, each of these has to be
+//! driven for as long as it exists: one that rests stops the others.
+//!
+//! There are no cargo features.
 
 mod budget;
 mod close;

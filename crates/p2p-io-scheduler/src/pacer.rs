@@ -69,6 +69,10 @@ impl Pacer {
         }
     }
 
+    pub(crate) fn rate(&self) -> u64 {
+        self.rate
+    }
+
     /// The unit in which bytes are dealt out to so many who wait: small enough for all of them to be served within
     /// [`ROUND_TIME`].
     pub(crate) fn share_of(&self, waiting: usize) -> u64 {
@@ -94,7 +98,7 @@ impl Pacer {
 
     /// What is dealt in one tick, unless it is late.
     pub(crate) fn per_tick(&self) -> u64 {
-        self.flows_in(QUANTUM_TIME).max(self.quantum())
+        self.flows_in(QUANTUM_TIME).clamp(self.quantum(), 1 << 31)
     }
 
     pub(crate) fn quantum(&self) -> u64 {

@@ -107,11 +107,18 @@ impl FromStr for BytesPerSecond {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let text = text.strip_suffix("/s").unwrap_or(text).trim_end();
+        let text = text
+            .strip_suffix(['s', 'S'])
+            .and_then(|text| text.strip_suffix('/'))
+            .unwrap_or(text)
+            .trim_end();
         let end_of_number = text
             .find(|c: char| !c.is_ascii_digit() && c != '.')
             .unwrap_or(text.len());
         let (number, unit) = text.split_at(end_of_number);
+        if number.is_empty() {
+            return Err(ParseBytesPerSecondError::InvalidNumber);
+        }
         let unit = unit.trim_start();
         let size: u64 = match unit.to_ascii_lowercase().as_str() {
             "" | "b" => 1,
@@ -158,6 +165,7 @@ mod tests {
             ("1.5MB/s", 1_500_000),
             (" 20 MiB/s ", 20 << 20),
             ("20mib", 20 << 20),
+            ("20MIB/S", 20 << 20),
             ("0.5KiB", 512),
             ("3GB/s", 3_000_000_000),
             ("1.0000000000000000001kB", 1000),
@@ -182,7 +190,8 @@ mod tests {
             (".5MB", InvalidNumber),
             ("1.MB", InvalidNumber),
             ("1.2.3", InvalidNumber),
-            ("-1", UnknownUnit("-1".into())),
+            ("-1", InvalidNumber),
+            ("bogus", InvalidNumber),
             ("1Mbit", UnknownUnit("Mbit".into())),
             ("18446744073709551616", TooLarge),
             ("99999999999GiB", TooLarge),

@@ -54,8 +54,7 @@ async fn cancelled_operations_hold_nobody_up() {
         }
     })
     .await;
-    // Half a second's bytes were dealt to nobody. They come back after 20 ms each, so that all of them cost 150 ms at
-    // most.
+    // Half a second's bytes were dealt to nobody. They come back after 4 ms each.
     assert!(used >= 0.97, "{used}");
     assert_eq!(kept.iter().map(|(_, socket)| socket.written.total()).sum::<usize>(), 0);
 }

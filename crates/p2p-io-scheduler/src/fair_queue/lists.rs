@@ -13,7 +13,7 @@ const TAG_FRACTION_BITS: u32 = 32;
 
 /// How far `bytes` move the tag of a flow of this weight.
 pub(super) fn tag_distance(bytes: u64, weight: Weight) -> Tag {
-    // Nobody is dealt 2^32 bytes at once, so this is exact, and faster than in 128 bits.
+    // Never more than 2^31 bytes at once, so this is exact, and faster than in 128 bits.
     Tag::from((bytes << TAG_FRACTION_BITS) / u64::from(weight.get()))
 }
 

@@ -128,7 +128,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any_flow.clone().prop_map(Step::Remove),
         12 => (any_flow.clone(), 1..70_000_u64, 0..70_000_u64, any::<bool>())
             .prop_map(|(flow, wanted, used, is_ready)| Step::Transfer { flow, wanted, used, is_ready }),
-        1 => (any_flow, 1..=u32::MAX).prop_map(|(flow, weight)| Step::SetWeight(flow, weight)),
+        1 => (any_flow, 1..=1000_u32).prop_map(|(flow, weight)| Step::SetWeight(flow, weight)),
         1 => prop::option::weighted(0.8, 1..10_000_000_u64).prop_map(Step::SetRate),
         6 => (0..30_000_u64).prop_map(Step::Wait),
     ]
@@ -250,7 +250,7 @@ fn the_reserve_is_for_those_who_are_behind() {
     let keys: Vec<_> = (0..10).map(|_| queue.insert(Weight::ONE)).collect();
     let mut woken = Vec::new();
     for time in 0..200 {
-        for key in &keys[1..] {
+        for key in &keys[2..] {
             while let Acquired::Granted(_) = queue.acquire(*key, 1000, milliseconds(time)) {}
             queue.set_waker(*key, *key);
         }
@@ -265,7 +265,7 @@ fn the_reserve_is_for_those_who_are_behind() {
         "it has caught up"
     );
 
-    let late = queue.insert(Weight::ONE);
+    let late = keys[1];
     assert_eq!(queue.acquire(late, 5000, now), Acquired::Queued { first: true });
     queue.set_waker(late, late);
     woken.clear();
@@ -291,17 +291,31 @@ fn what_nobody_fetches_is_given_to_others() {
         while let Acquired::Granted(bytes) = queue.acquire(present, 750, milliseconds(time)) {
             transferred += bytes;
         }
-        let expected = time * 1000 - if time < 21 { 750 } else { 0 };
+        let expected = time * 1000 - if time < 5 { 750 } else { 0 };
         // Less than a share and the reserve may be left over.
         assert!(
             (expected.saturating_sub(1000)..=expected).contains(&transferred),
             "{transferred} bytes after {time} ms"
         );
     }
+    woken.clear();
     assert_eq!(
         queue.acquire(absent, 5000, milliseconds(100)),
         Acquired::Queued { first: true },
         "it has nothing any more"
+    );
+    queue.set_waker(absent, absent);
+    queue.tick(milliseconds(101), &mut woken);
+    assert_eq!(woken, [absent], "this time it is only woken");
+    woken.clear();
+    assert_eq!(queue.acquire(present, 1750, milliseconds(101)), Acquired::Granted(750));
+    queue.acquire(absent, 5000, milliseconds(101));
+    queue.set_waker(absent, absent);
+    queue.tick(milliseconds(103), &mut woken);
+    assert!(woken.contains(&absent));
+    assert!(
+        matches!(queue.acquire(absent, 5000, milliseconds(103)), Acquired::Granted(_)),
+        "it came when it was woken, so it is dealt bytes again"
     );
 }
 
@@ -323,7 +337,7 @@ fn a_flow_that_goes_returns_what_it_was_dealt() {
 
 #[test]
 fn great_weights_are_kept_in_the_long_run() {
-    for weights in [[1, 1000], [1000, 3000], [7, 700]] {
+    for weights in [[1, 1000], [300, 900], [7, 700]] {
         let plans = weights.map(|weight| Plan {
             weight,
             operation: 1000,
