@@ -34,6 +34,8 @@
 //!   that it finds at run time. Without it the portable RustCrypto and dalek crates do the same work. Both give
 //!   the same bytes.
 
+#[cfg(all(feature = "fast", target_arch = "x86_64"))]
+mod box_kernel;
 mod channel_key;
 mod cipher;
 mod difficulty;
@@ -62,7 +64,7 @@ pub use keys::{InvalidPublicKey, PublicKey, SecretKey};
 pub use nonce::{Nonce, Role, SessionNonces};
 pub use parallel_search::{SearchProgress, search_in_parallel};
 pub use peer_id::{InvalidPeerId, PeerId};
-pub use sealed::{NoncesExhausted, OpenError, Opener, Sealer, TAG_SIZE, Tag};
+pub use sealed::{NoncesExhausted, OpenBatchError, OpenError, Opener, Piece, Sealer, TAG_SIZE, Tag};
 pub use stamp::{InvalidStamp, Stamp};
 pub use stamp_search::StampSearch;
 pub use target::Target;

