@@ -233,7 +233,7 @@ mod libsodium {
                 assert_eq!(left, right, "{length}");
                 assert!(without.open(&[7; 24], &mut right, &tag), "{length}");
                 assert_eq!(right, vec![3; length]);
-                assert!(!without.open(&[7; 24], &mut right, &tag), "{length}");
+                assert!(!without.open(&[8; 24], &mut right, &tag), "{length}");
             }
         }
     }
