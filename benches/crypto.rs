@@ -1,11 +1,11 @@
-//! Sealing, opening, agreeing and searching, beside crypto_box.
+//! Sealing, opening, agreeing and searching, beside crypto_box, blake2 and, with the feature `peers`, libsodium.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::hint::black_box;
 
+use benches::peers::{CryptoBox, SecretBox, try_stamps};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use crypto_box::{SalsaBox, aead::AeadInPlace};
-use p2p_crypto::{ChannelKey, Difficulty, Nonce, Opener, Sealer, SecretKey, Stamp, StampSearch};
+use p2p_crypto::{ChannelKey, Difficulty, Nonce, Opener, Piece, Sealer, SecretKey, Stamp, StampSearch};
 
 const SIZES: [usize; 4] = [100, 1024, 16 * 1024, 65517];
 
@@ -18,12 +18,15 @@ fn key() -> ChannelKey {
     ChannelKey::agree(&here, &there.public_key()).unwrap()
 }
 
-fn reference() -> SalsaBox {
-    let there = SecretKey::from_bytes([2; 32]).public_key();
-    SalsaBox::new(
-        &crypto_box::PublicKey::from(*there.as_bytes()),
-        &crypto_box::SecretKey::from([1; 32]),
-    )
+fn peers() -> Vec<(&'static str, Box<dyn SecretBox>)> {
+    vec![
+        ("crypto_box", Box::new(CryptoBox::new([1; 32], [2; 32]))),
+        #[cfg(feature = "peers")]
+        (
+            "libsodium",
+            Box::new(benches::peers::Libsodium::new(*key().expose_bytes())),
+        ),
+    ]
 }
 
 fn seal(c: &mut Criterion) {
@@ -35,15 +38,15 @@ fn seal(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("ours", size), |b| {
             b.iter(|| sealer.seal(black_box(&mut data)).unwrap());
         });
-        let (oracle, mut nonce) = (reference(), nonce());
-        group.bench_function(BenchmarkId::new("crypto_box", size), |b| {
-            b.iter(|| {
-                nonce = nonce.incremented();
-                oracle
-                    .encrypt_in_place_detached(nonce.as_bytes().into(), b"", black_box(&mut data))
-                    .unwrap()
+        for (name, peer) in peers() {
+            let mut nonce = nonce();
+            group.bench_function(BenchmarkId::new(name, size), |b| {
+                b.iter(|| {
+                    nonce = nonce.incremented();
+                    peer.seal(nonce.as_bytes(), black_box(&mut data))
+                });
             });
-        });
+        }
     }
 }
 
@@ -62,17 +65,36 @@ fn open(c: &mut Criterion) {
                 BatchSize::SmallInput,
             );
         });
-        let oracle = reference();
-        group.bench_function(BenchmarkId::new("crypto_box", size), |b| {
-            let open = |data: &mut Vec<u8>| {
-                let (nonce, tag) = (nonce(), tag.as_bytes().into());
-                oracle
-                    .decrypt_in_place_detached(nonce.as_bytes().into(), b"", data, tag)
-                    .unwrap();
-            };
-            b.iter_batched_ref(|| sealed.clone(), open, BatchSize::SmallInput);
-        });
+        for (name, peer) in peers() {
+            let open = |data: &mut Vec<u8>| assert!(peer.open(nonce().as_bytes(), data, tag.as_bytes()));
+            group.bench_function(BenchmarkId::new(name, size), |b| {
+                b.iter_batched_ref(|| sealed.clone(), open, BatchSize::SmallInput);
+            });
+        }
     }
+}
+
+/// Sixteen chunks of 100 bytes, together and one by one.
+fn batch(c: &mut Criterion) {
+    const COUNT: usize = 16;
+    let mut group = c.benchmark_group("seal 16 chunks of 100 B");
+    group.throughput(Throughput::Elements(COUNT as u64));
+    let (mut data, mut tags) = ([[7; 100]; COUNT], [[0; 16]; COUNT]);
+    let mut sealer = Sealer::new(key(), nonce());
+    group.bench_function("together", |b| {
+        b.iter(|| {
+            let pieces = data.iter_mut().zip(&mut tags);
+            let mut pieces: Vec<Piece<'_>> = pieces.map(|(data, tag)| Piece { data, tag }).collect();
+            sealer.seal_batch(black_box(&mut pieces)).unwrap();
+        });
+    });
+    group.bench_function("one by one", |b| {
+        b.iter(|| {
+            for (data, tag) in data.iter_mut().zip(&mut tags) {
+                *tag = *sealer.seal(black_box(data)).unwrap().as_bytes();
+            }
+        });
+    });
 }
 
 fn agree(c: &mut Criterion) {
@@ -96,16 +118,14 @@ fn stamp_search(c: &mut Criterion) {
     group.throughput(Throughput::Elements(ATTEMPTS));
     let mut search = StampSearch::new(public_key, target, Stamp::from_bytes([0; 24]));
     group.bench_function("ours", |b| b.iter(|| search.advance(ATTEMPTS)));
-    group.bench_function("one by one", |b| {
-        let mut nonce = nonce();
+    group.bench_function("blake2", |b| {
+        let mut start = 0;
         b.iter(|| {
-            for _ in 0..ATTEMPTS {
-                nonce = nonce.incremented();
-                assert!(!target.accepts(&public_key, &Stamp::from_bytes(*nonce.as_bytes())));
-            }
+            start += ATTEMPTS;
+            try_stamps(public_key.as_bytes(), start, ATTEMPTS, 0)
         });
     });
 }
 
-criterion_group!(benches, seal, open, agree, stamp_search);
+criterion_group!(benches, seal, open, batch, agree, stamp_search);
 criterion_main!(benches);

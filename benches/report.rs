@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::options::Options;
+
 /// One figure of ours, and that of what one would take instead.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
@@ -25,8 +27,8 @@ pub struct Row {
     pub goal: Option<String>,
     /// Whether ours reaches the goal.
     pub met: Option<bool>,
-    /// The widest instruction set that this processor offers.
-    pub isa: &'static str,
+    /// The instruction set that ours worked with, or the widest that this processor offers.
+    pub isa: String,
 }
 
 impl Row {
@@ -42,7 +44,7 @@ impl Row {
             ratio: None,
             goal: None,
             met: None,
-            isa: isa(),
+            isa: isa().to_owned(),
         }
     }
 
@@ -62,6 +64,20 @@ impl Row {
         self
     }
 
+    /// Sets the instruction set that ours worked with.
+    #[must_use]
+    pub fn with(mut self, isa: impl Into<String>) -> Self {
+        self.isa = isa.into();
+        self
+    }
+
+    /// Sets the least ratio as the goal.
+    #[must_use]
+    pub fn at_least(self, ratio: f64) -> Self {
+        let met = self.ratio.is_some_and(|reached| reached >= ratio);
+        self.goal(format!(">= {ratio} x"), met)
+    }
+
     /// Sets a goal, and whether it was reached.
     #[must_use]
     pub fn goal(mut self, goal: impl Into<String>, met: bool) -> Self {
@@ -71,20 +87,37 @@ impl Row {
     }
 }
 
+/// Prints the rows, and writes them where the options say.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn publish(rows: &[Row], options: &Options) -> Result<(), String> {
+    println!("{}\n", processor());
+    print!("{}", table(rows));
+    println!("\n{} goals missed", missed(rows));
+    match &options.json {
+        Some(file) => write_json(file, rows).map_err(|error| format!("{}: {error}", file.display())),
+        None => Ok(()),
+    }
+}
+
 /// The rows as a Markdown table.
 pub fn table(rows: &[Row]) -> String {
-    let mut text =
-        String::from("| work | unit | ours | theirs | ratio | goal | met |\n|---|---|---|---|---|---|---|\n");
+    let mut text = String::from(
+        "| work | peer | instructions | unit | ours | theirs | ratio | goal | met |\n|---|---|---|---|---|---|---|---|---|\n",
+    );
     for row in rows {
         let cells = [
             row.work.clone(),
+            row.peer.unwrap_or_default().to_owned(),
+            row.isa.clone(),
             row.unit.to_owned(),
             figure(row.ours),
             row.theirs.map(figure).unwrap_or_default(),
             row.ratio.map(figure).unwrap_or_default(),
             row.goal.clone().unwrap_or_default(),
             row.met
-                .map(|met| if met { "yes" } else { "no" }.to_owned())
+                .map(|met| if met { "yes" } else { "**no**" }.to_owned())
                 .unwrap_or_default(),
         ];
         text.push_str(&format!("| {} |\n", cells.join(" | ")));
@@ -131,7 +164,7 @@ pub fn isa() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("avx512ifma") {
-            return "AVX-512 IFMA";
+            return "AVX-512";
         }
         if std::arch::is_x86_feature_detected!("avx2") {
             return "AVX2";
@@ -171,10 +204,11 @@ mod tests {
     fn a_row_becomes_a_line_of_the_table_and_an_object() {
         let row = Row::new("p2p-io-scheduler", "copy", 98.0, "MB/s")
             .beside("plain", 100.0)
-            .goal("ratio >= 0.97", true);
+            .goal("ratio >= 0.97", true)
+            .with("AVX9");
         assert!(
             table(std::slice::from_ref(&row))
-                .ends_with("| copy | MB/s | 98.00 | 100.0 | 0.98 | ratio >= 0.97 | yes |\n")
+                .ends_with("| copy | plain | AVX9 | MB/s | 98.00 | 100.0 | 0.98 | ratio >= 0.97 | yes |\n")
         );
         let json = serde_json::to_value(&row).unwrap();
         for field in [
@@ -183,6 +217,13 @@ mod tests {
             assert!(json.get(field).is_some(), "{field}");
         }
         assert_eq!(missed(&[row.clone().goal("more", false), row]), 1);
+    }
+
+    #[test]
+    fn a_least_ratio_is_met_or_not() {
+        let row = |ours| Row::new("x", "y", ours, "z").beside("w", 1.0).at_least(2.0);
+        assert_eq!((row(2.0).met, row(1.9).met), (Some(true), Some(false)));
+        assert_eq!(row(2.0).goal.as_deref(), Some(">= 2 x"));
     }
 
     #[test]

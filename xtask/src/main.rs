@@ -4,6 +4,7 @@
 //! `pub(crate) fn run(arguments: &[String]) -> Outcome` and give it a row in [`COMMANDS`].
 
 mod bench;
+mod bench_compare;
 mod ci;
 mod dependencies;
 mod examples;
@@ -53,8 +54,13 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        about: "measure a layer beside its peers: bench scheduler [--quick] [--json FILE] [--plot FILE]",
+        about: "measure all layers, or one, beside their peers: bench [LAYER] [--quick] [--json FILE] [--plot FILE]",
         run: bench::run,
+    },
+    Command {
+        name: "bench-compare",
+        about: "run the criterion benches of a commit and of the work tree: bench-compare BASE [LAYER]",
+        run: bench_compare::run,
     },
     Command {
         name: "netns",
@@ -98,7 +104,7 @@ fn help(arguments: &[String]) -> Outcome {
     no_arguments(arguments)?;
     println!("cargo xtask COMMAND\n");
     for command in COMMANDS {
-        println!("  {:<14}{}", command.name, command.about);
+        println!("  {:<15}{}", command.name, command.about);
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ impl ChannelKey {
         if shared_point.ct_eq(&[0; 32]).into() {
             return Err(WeakPublicKey);
         }
-        Ok(Self(*cipher::hsalsa20(&shared_point)))
+        Ok(Self(*cipher::hsalsa20(&shared_point, &[0; 16])))
     }
 
     /// Takes the 32 bytes of a key that was agreed on elsewhere.

@@ -34,12 +34,15 @@
 //!   that it finds at run time. Without it the portable RustCrypto and dalek crates do the same work. Both give
 //!   the same bytes.
 
+#[cfg(all(feature = "fast", target_arch = "x86_64"))]
+mod box_kernel;
 mod channel_key;
 mod cipher;
 mod difficulty;
 mod identity;
 mod identity_file;
 mod identity_json;
+mod instruction_set;
 mod keys;
 mod nonce;
 mod parallel_search;
@@ -47,6 +50,7 @@ mod peer_id;
 mod proof_of_work_hash;
 mod sealed;
 mod stamp;
+mod stamp_kernel;
 mod stamp_search;
 mod target;
 
@@ -55,11 +59,12 @@ pub use difficulty::{Difficulty, InvalidDifficulty};
 pub use identity::{Identity, NotEnoughProofOfWork};
 pub use identity_file::{ReadIdentityError, WriteIdentityError};
 pub use identity_json::InvalidIdentity;
+pub use instruction_set::InstructionSet;
 pub use keys::{InvalidPublicKey, PublicKey, SecretKey};
 pub use nonce::{Nonce, Role, SessionNonces};
 pub use parallel_search::{SearchProgress, search_in_parallel};
 pub use peer_id::{InvalidPeerId, PeerId};
-pub use sealed::{NoncesExhausted, OpenError, Opener, Sealer, TAG_SIZE, Tag};
+pub use sealed::{NoncesExhausted, OpenBatchError, OpenError, Opener, Piece, Sealer, TAG_SIZE, Tag};
 pub use stamp::{InvalidStamp, Stamp};
 pub use stamp_search::StampSearch;
 pub use target::Target;

@@ -46,15 +46,28 @@ impl Nonce {
 
     /// The nonce that follows: one more, modulo 2^192. Octez: `Crypto_box.increment_nonce`.
     #[must_use]
-    pub fn incremented(mut self) -> Self {
-        for byte in self.0.iter_mut().rev() {
-            let (sum, carry) = byte.overflowing_add(1);
-            *byte = sum;
-            if !carry {
-                break;
-            }
+    pub fn incremented(self) -> Self {
+        self.plus(1)
+    }
+
+    /// The first 16 bytes, and the last 8 as the integer that grows.
+    pub(crate) fn parts(&self) -> ([u8; 16], u64) {
+        let (mut beginning, mut end) = ([0; 16], [0; 8]);
+        beginning.copy_from_slice(&self.0[..16]);
+        end.copy_from_slice(&self.0[16..]);
+        (beginning, u64::from_be_bytes(end))
+    }
+
+    /// The nonce so many behind this one.
+    pub(crate) fn plus(self, count: u64) -> Self {
+        let mut carry = u128::from(count);
+        let mut bytes = self.0;
+        for word in bytes.as_chunks_mut().0.iter_mut().rev() {
+            carry += u128::from(u64::from_be_bytes(*word));
+            *word = (carry as u64).to_be_bytes();
+            carry >>= 64;
         }
-        self
+        Self(bytes)
     }
 }
 

@@ -48,9 +48,9 @@ impl Stamp {
         ProofOfWorkHash::new(public_key, self).difficulty()
     }
 
-    /// The next stamp: the bytes are one big-endian integer modulo 2^192, like those of a nonce.
-    pub(crate) fn incremented(self) -> Self {
-        Self(*Nonce::from_bytes(self.0).incremented().as_bytes())
+    /// The stamp so many behind this one: the bytes are one big-endian integer modulo 2^192, like those of a nonce.
+    pub(crate) fn plus(self, count: u64) -> Self {
+        Self(*Nonce::from_bytes(self.0).plus(count).as_bytes())
     }
 }
 
@@ -130,8 +130,8 @@ mod tests {
         bytes[0] = 0;
         let mut carried = [0; 24];
         carried[0] = 1;
-        assert_eq!(Stamp(bytes).incremented(), Stamp(carried));
-        assert_eq!(Stamp([0xff; 24]).incremented(), Stamp([0; 24]));
+        assert_eq!(Stamp(bytes).plus(1), Stamp(carried));
+        assert_eq!(Stamp([0xff; 24]).plus(1), Stamp([0; 24]));
     }
 
     #[test]

@@ -159,3 +159,100 @@ fn the_codec_tells_a_stream_that_ends_within_a_chunk() {
         assert!(matches!(error, ChunkCodecError::Truncated { bytes } if bytes == end));
     }
 }
+
+#[test]
+fn each_piece_gets_chunks_of_its_own() {
+    for (chunk_size, count) in [(19, 3), (100, 1), (100, 65), (118, 300), (65535, 200)] {
+        let pieces: Vec<Vec<u8>> = (0..count).map(|index| bytes(index * 37 % 250)).collect();
+        let (mut together, mut expected) = (BytesMut::new(), BytesMut::new());
+        let mut sealer = chunk_sealer(chunk_size);
+        for piece in &pieces {
+            sealer.seal_run([&piece[..]], &mut expected).unwrap();
+        }
+        let slices = pieces.iter().map(|piece| &piece[..]);
+        chunk_sealer(chunk_size).seal_each(slices, &mut together).unwrap();
+        assert_eq!(together, expected, "{chunk_size}");
+        assert_eq!(open_all(&mut together).unwrap(), pieces.concat());
+    }
+}
+
+#[test]
+fn what_is_written_in_place_is_sealed_as_a_run() {
+    for chunk_size in [19, 20, 100, 65535] {
+        for size in [0, 1, 2, 81, 82, 83, 164, 165, 1000, 65_517, 65_518, 200_000] {
+            let data = bytes(size);
+            let (mut wire, mut expected) = (BytesMut::from("before"), BytesMut::from("before"));
+            chunk_sealer(chunk_size).seal_run([&data[..]], &mut expected).unwrap();
+            let written = chunk_sealer(chunk_size).seal_written(&mut wire, |out| {
+                out.extend_from_slice(&data);
+                Ok::<(), ()>(())
+            });
+            assert_eq!(written, Ok(Ok(())));
+            assert!(wire == expected, "{size} bytes in chunks of {chunk_size}");
+        }
+    }
+}
+
+#[test]
+fn a_writer_that_fails_leaves_nothing_behind() {
+    let mut wire = BytesMut::from("before");
+    let mut sealer = chunk_sealer(100);
+    let written = sealer.seal_written(&mut wire, |out| {
+        out.extend_from_slice(&[1; 500]);
+        Err("no")
+    });
+    assert_eq!((written, &wire[..]), (Ok(Err("no")), &b"before"[..]));
+    sealer.seal_run([&b"next"[..]], &mut wire).unwrap();
+    assert_eq!(open_all(&mut wire[6..]).unwrap(), b"next");
+}
+
+#[test]
+fn of_many_short_chunks_those_before_a_bad_one_are_handed_out() {
+    let pieces: Vec<Vec<u8>> = (0..150).map(|index| bytes(index % 120)).collect();
+    let mut wire = BytesMut::new();
+    let mut sealer = chunk_sealer(65535);
+    let mut starts = Vec::new();
+    for piece in &pieces {
+        starts.push(wire.len());
+        sealer.seal_one(piece, &mut wire).unwrap();
+    }
+    for bad in [0, 1, 15, 16, 63, 64, 149] {
+        for (place, value) in [(2, 0x80), (17, 0x01), (1, 0x1f)] {
+            let mut wire = wire.clone();
+            if bad == 149 && place == 1 {
+                // Nothing comes after it, so a greater header is only one whose chunk is not all there.
+                continue;
+            }
+            wire[starts[bad] + place] ^= value;
+            let mut handed_out = Vec::new();
+            let mut opener = chunk_opener();
+            let result = opener.open_complete(&mut wire, |plaintext| handed_out.push(plaintext.to_vec()));
+            assert!(result.is_err(), "{bad} at {place}");
+            assert!(handed_out == pieces[..bad], "{bad} at {place}");
+            assert!(
+                opener
+                    .open_complete(&mut wire[starts[0]..], |_| panic!("after a failure"))
+                    .is_err()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_header_that_is_no_chunk_is_told_after_the_chunks_in_front() {
+    let mut wire = BytesMut::new();
+    let mut sealer = chunk_sealer(65535);
+    for _ in 0..3 {
+        sealer.seal_one(b"good", &mut wire).unwrap();
+    }
+    wire.extend_from_slice(&[0, 15]);
+    let mut count = 0;
+    let result = chunk_opener().open_complete(&mut wire, |plaintext| {
+        assert_eq!(plaintext, b"good");
+        count += 1;
+    });
+    assert_eq!(
+        (result, count),
+        (Err(ChunkError::InvalidCiphertextSize { size: 15 }), 3)
+    );
+}

@@ -31,8 +31,8 @@ pub(crate) fn shared_point(secret: &[u8; 32], public: &[u8; 32]) -> Zeroizing<[u
     point
 }
 
-pub(crate) fn hsalsa20(key: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+pub(crate) fn hsalsa20(key: &[u8; 32], input: &[u8; 16]) -> Zeroizing<[u8; 32]> {
     let mut output = Zeroizing::new([0; 32]);
-    crypto_core_hsalsa20(&mut output, &[0; 16], key, None);
+    crypto_core_hsalsa20(&mut output, input, key, None);
     output
 }

@@ -28,7 +28,7 @@ pub(crate) fn shared_point(secret: &[u8; 32], public: &[u8; 32]) -> Zeroizing<[u
     Zeroizing::new(x25519(*secret, *public))
 }
 
-pub(crate) fn hsalsa20(key: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+pub(crate) fn hsalsa20(key: &[u8; 32], input: &[u8; 16]) -> Zeroizing<[u8; 32]> {
     // Ten double rounds are Salsa20's twenty.
-    Zeroizing::new(hsalsa::<U10>(key.into(), &[0; 16].into()).into())
+    Zeroizing::new(hsalsa::<U10>(key.into(), input.into()).into())
 }

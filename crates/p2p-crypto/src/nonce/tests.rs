@@ -28,3 +28,24 @@ fn the_messages_are_not_interchangeable() {
     assert_ne!(there.sealing, back.sealing);
     assert_ne!(there.opening, back.opening);
 }
+
+#[test]
+fn adding_is_incrementing_so_often() {
+    for start in [[0; 24], [0xff; 24], [0x7f; 24]] {
+        let mut expected = start;
+        for count in 0..1000 {
+            assert_eq!(Nonce(start).plus(count), Nonce(expected));
+            // Byte by byte, as one does it on paper.
+            for byte in expected.iter_mut().rev() {
+                *byte = byte.wrapping_add(1);
+                if *byte != 0 {
+                    break;
+                }
+            }
+        }
+    }
+    let mut sum = [0; 24];
+    sum[15] = 1;
+    sum[16..].copy_from_slice(&(u64::MAX - 1).to_be_bytes());
+    assert_eq!(Nonce([0; 24]).plus(u64::MAX).plus(u64::MAX), Nonce(sum));
+}

@@ -1,5 +1,6 @@
 use super::*;
 use crate::Difficulty;
+use crate::proof_of_work_hash::ProofOfWorkHash;
 
 const PUBLIC_KEY: PublicKey = PublicKey::from_bytes([7; 32]);
 
@@ -100,15 +101,7 @@ fn a_target_without_solution_in_reach_finds_nothing() {
 /// The first word alone does not decide at a target whose first word a hash can equal.
 #[test]
 fn a_word_equal_to_that_of_the_target_is_compared_in_full() {
-    let hash = Params::new()
-        .hash_length(32)
-        .to_state()
-        .update(PUBLIC_KEY.as_bytes())
-        .update(stamp(0).as_bytes())
-        .finalize();
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(hash.as_bytes());
-    bytes.reverse();
+    let mut bytes = *ProofOfWorkHash::new(&PUBLIC_KEY, &stamp(0)).as_bytes();
     let exact = Target::from_bytes(bytes);
     assert_eq!(StampSearch::new(PUBLIC_KEY, exact, stamp(0)).advance(1), Some(stamp(0)));
 
