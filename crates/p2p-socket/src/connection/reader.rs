@@ -13,9 +13,6 @@ use tokio_util::codec::Decoder;
 
 use super::{ConnectionError, Incoming, Received, scratch};
 
-/// How many reads one poll makes at most, so that one busy connection does not keep a thread from the others.
-const READS_PER_POLL: usize = 4;
-
 /// Beyond this size, in bytes, a message leaves its buffer behind when it is decoded.
 const LARGE_MESSAGE: usize = scratch::SIZE;
 
@@ -24,7 +21,7 @@ const LARGE_MESSAGE: usize = scratch::SIZE;
 #[error("the encoding made a message without consuming a byte")]
 struct NothingConsumed;
 
-/// The receiving half of the driver: bytes from the transport become messages in the incoming queue.
+/// The receiving half of the work: bytes from the transport become messages in the incoming queue.
 #[derive(Debug)]
 pub(crate) struct Reader<C> {
     opener: ChunkOpener,
@@ -57,15 +54,17 @@ where
         }
     }
 
-    /// Moves messages to the queue until the transport has no more bytes or the queue no more room. Ready at the end,
-    /// with its cause.
+    /// Moves messages to the queue until the transport has no more bytes or the queue no more room, in `reads` reads at
+    /// most, so that one busy connection does not keep a thread from the others. Ready when there may be more, or at the
+    /// end, with its cause.
     pub(crate) fn poll<T: AsyncRead + Unpin>(
         &mut self,
         io: &mut T,
         incoming: &Incoming<C::Item>,
+        reads: usize,
         cx: &mut Context<'_>,
-    ) -> Poll<ConnectionError> {
-        for _ in 0..READS_PER_POLL {
+    ) -> Poll<Result<(), ConnectionError>> {
+        for _ in 0..reads {
             let Some(mut room) = incoming.room(self.partial_size()) else {
                 return Poll::Pending;
             };
@@ -73,7 +72,7 @@ where
                 match self.decode(room, incoming) {
                     Ok(()) if self.decodable => continue,
                     Ok(()) => {}
-                    Err(error) => return Poll::Ready(error),
+                    Err(error) => return Poll::Ready(Err(error)),
                 }
                 match incoming.room(self.partial_size()) {
                     Some(left) => room = left,
@@ -83,7 +82,7 @@ where
             // A byte more than has come, at least, or it would be decodable.
             let size = self.stream.len().saturating_add(1);
             if let Err(error) = check_size(size, incoming) {
-                return Poll::Ready(error);
+                return Poll::Ready(Err(error));
             }
             if room < incoming.worth_while() {
                 // Nothing but this message is held. Its last chunk may go beyond the bound: whether a message fits
@@ -96,11 +95,11 @@ where
             };
             if let Err(error) = filled {
                 // What is authentic in front of a bad chunk is still received.
-                return Poll::Ready(self.decode(usize::MAX, incoming).err().unwrap_or(error));
+                self.decode(usize::MAX, incoming)?;
+                return Poll::Ready(Err(error));
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        Poll::Ready(Ok(()))
     }
 
     /// The bytes of the unfinished message and chunk.
@@ -203,6 +202,16 @@ where
         }
         incoming.push(batch);
         result
+    }
+}
+
+impl<C> Reader<C> {
+    /// Throws away what has been read and is no message yet.
+    pub(crate) fn discard(&mut self) {
+        self.ahead = None;
+        self.chunk = Vec::new();
+        self.stream = BytesMut::new();
+        self.decodable = false;
     }
 }
 

@@ -1,14 +1,13 @@
 use std::{
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
-use atomic_waker::AtomicWaker;
 use p2p_io_scheduler::ScheduledHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{CloseError, ConnectionError, DisconnectionReason, Drain};
+use super::{CloseError, ConnectionError, DisconnectionReason, Drain, wakers::Wakers};
 use crate::deadline;
 
 /// How many reasons for closing are kept. The first ones tell, and whoever adds more in a loop shall not fill the memory.
@@ -17,8 +16,7 @@ const MAX_REASONS: usize = 16;
 /// What the handles of a connection and its driver tell each other, whatever the messages.
 #[derive(Debug)]
 pub(crate) struct Status {
-    /// Wakes the driver: there is something to send, room to receive, or a request to close.
-    pub(crate) driver: AtomicWaker,
+    pub(crate) wakers: Arc<Wakers>,
     /// Cancelled by the user to end the connection at once.
     pub(crate) cancellation: CancellationToken,
     /// Cancelled by the driver when nothing more will be received.
@@ -58,7 +56,7 @@ impl CloseRequest {
 impl Status {
     pub(crate) fn new(scheduled: ScheduledHandle, cancellation: CancellationToken) -> Self {
         Self {
-            driver: AtomicWaker::new(),
+            wakers: Arc::default(),
             cancellation,
             reading_ended: CancellationToken::new(),
             writing_ended: CancellationToken::new(),
@@ -83,7 +81,7 @@ impl Status {
                 *current = Some(request);
             }
         }
-        self.driver.wake();
+        self.wakers.wake_driver();
     }
 
     /// Closes, unless someone has said already how to: whoever stops because the connection is being closed must
@@ -93,7 +91,7 @@ impl Status {
             drain: Drain::Discard,
             since: Instant::now(),
         });
-        self.driver.wake();
+        self.wakers.wake_driver();
     }
 
     pub(crate) fn close_request(&self) -> Option<CloseRequest> {
