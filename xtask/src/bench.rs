@@ -10,10 +10,16 @@ struct Report {
     target: &'static str,
 }
 
-const REPORTS: &[Report] = &[Report {
-    layer: "scheduler",
-    target: "scheduler_report",
-}];
+const REPORTS: &[Report] = &[
+    Report {
+        layer: "scheduler",
+        target: "scheduler_report",
+    },
+    Report {
+        layer: "socket",
+        target: "socket_report",
+    },
+];
 
 /// Options whose value is a file. Benches run in their own directory, so they are told whole paths.
 const FILE_OPTIONS: [&str; 2] = ["--json", "--plot"];
