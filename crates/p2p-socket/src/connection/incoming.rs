@@ -93,7 +93,7 @@ impl<M> Incoming<M> {
         Some(room)
     }
 
-    pub(crate) fn push(&self, batch: Vec<Received<M>>) {
+    pub(crate) fn push(&self, mut batch: VecDeque<Received<M>>) {
         if batch.is_empty() {
             return;
         }
@@ -102,7 +102,11 @@ impl<M> Incoming<M> {
             return;
         }
         state.used += batch.iter().map(Received::cost).sum::<usize>();
-        state.messages.extend(batch);
+        if state.messages.is_empty() {
+            state.messages = batch;
+        } else {
+            state.messages.append(&mut batch);
+        }
     }
 
     /// No more messages will be pushed.

@@ -114,10 +114,14 @@ where
     }
 
     fn write_single(&self, queues: &Queues<M>, message: &[u8], urgent: bool) -> Result<Option<u64>, OutgoingClosed> {
+        // Of many messages in a row, this is all that is asked.
+        if queues.outgoing.is_waiting() || message.len() > scratch::SIZE {
+            return Ok(None);
+        }
         let Some(mut writer) = try_lock(&self.writer) else {
             return Ok(None);
         };
-        let is_free = writer.waker.is_some() && writer.work.is_idle() && message.len() <= scratch::SIZE;
+        let is_free = writer.waker.is_some() && writer.work.is_idle();
         if !is_free || !(urgent || queues.is_answering() || !writer.work.in_burst()) {
             return Ok(None);
         }

@@ -1,6 +1,9 @@
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use bytes::{Bytes, BytesMut};
@@ -20,6 +23,8 @@ pub(crate) struct Outgoing {
     packing: Packing,
     room: Semaphore,
     queue: Mutex<Queue>,
+    /// Whether there is something in the queue, as far as one can know without locking it.
+    is_waiting: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -71,13 +76,6 @@ impl Encoded<'_> {
             Self::Shared(bytes) => bytes,
         }
     }
-
-    pub(crate) fn reborrow(&mut self) -> Encoded<'_> {
-        match self {
-            Self::Own(bytes) => Encoded::Own(bytes),
-            Self::Shared(bytes) => Encoded::Shared(bytes),
-        }
-    }
 }
 
 /// The next bytes to be sealed.
@@ -113,6 +111,7 @@ impl Outgoing {
             packing,
             room: Semaphore::new(limit),
             queue: Mutex::default(),
+            is_waiting: AtomicBool::new(false),
         }
     }
 
@@ -145,7 +144,7 @@ impl Outgoing {
         if queue.closed {
             return Err(OutgoingClosed);
         }
-        let first = queue.is_empty();
+        let is_first = queue.is_empty();
         let cost = room.num_permits();
         let size = message.bytes().len();
         queue.end += size as u64;
@@ -153,13 +152,21 @@ impl Outgoing {
             // It is on its way already.
             return Ok((queue.end, false));
         }
+        if is_first {
+            self.is_waiting.store(true, Relaxed);
+        }
         room.forget();
         match message {
             Encoded::Own(bytes) if size < RUN_SIZE / 4 && self.packing == Packing::Packed => queue.extend(bytes, cost),
             Encoded::Own(bytes) => queue.append(bytes.split().freeze(), cost),
             Encoded::Shared(bytes) => queue.append(bytes.clone(), cost),
         }
-        Ok((queue.end, first))
+        Ok((queue.end, is_first))
+    }
+
+    /// Whether there is something in the queue. It may change at once.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Relaxed)
     }
 
     /// Lets a message of `size` bytes past the empty queue, to be sealed at once; tells where it ends. `None` if others
@@ -206,6 +213,7 @@ impl Outgoing {
         if queue.pieces.is_empty() {
             // Give the memory of a burst back.
             queue.pieces = VecDeque::new();
+            self.is_waiting.store(false, Relaxed);
         }
         batch
     }

@@ -1,6 +1,7 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::{
+    collections::VecDeque,
     error::Error,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -164,7 +165,7 @@ where
     /// Decodes one message, or a full queue of undecoded bytes would never move, and more as long as there is room
     /// for what the queue adds to them.
     fn decode(&mut self, mut room: usize, incoming: &Incoming<C::Item>) -> Result<(), ConnectionError> {
-        let mut batch = Vec::new();
+        let mut batch = VecDeque::new();
         let result = loop {
             if room == 0 && !batch.is_empty() {
                 break Ok(());
@@ -187,7 +188,7 @@ where
                     }
                     // The bytes leave the stream for the queue: only the overhead is new.
                     room = room.saturating_sub(received.cost().saturating_sub(received.encoded_size));
-                    batch.push(received);
+                    batch.push_back(received);
                 }
                 Ok(None) => {
                     self.decodable = false;

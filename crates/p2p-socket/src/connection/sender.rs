@@ -1,4 +1,4 @@
-use std::{cell::Cell, fmt, marker::PhantomData, sync::Arc};
+use std::{cell::RefCell, fmt, marker::PhantomData, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::SemaphorePermit;
@@ -36,9 +36,10 @@ impl<M> Sender<M> {
     ///
     /// When dropped, either the message is queued whole, or not at all; waiting is in the order of asking.
     pub async fn send(&self, message: M) -> Result<(), SendError> {
-        let mut message = self.encoded(message)?;
-        self.submit(Encoded::Own(&mut message.0), false).await?;
-        Ok(())
+        match self.offer(message, false)? {
+            Offered::Taken { .. } => Ok(()),
+            Offered::Full(encoded) => self.wait_for_room(encoded, false).await.map(drop),
+        }
     }
 
     /// Queues a message if there is room for it now. Octez: `P2p_socket.write_now`.
@@ -47,10 +48,9 @@ impl<M> Sender<M> {
     ///
     /// [`TrySendError::Full`] gives the encoded message back, [`TrySendError::Failed`] as in [`send`](Self::send).
     pub fn try_send(&self, message: M) -> Result<(), TrySendError<M>> {
-        let mut message = self.encoded(message)?;
-        match self.try_submit(&mut Encoded::Own(&mut message.0), false)? {
-            Some(_) => Ok(()),
-            None => Err(TrySendError::Full(EncodedMessage::new(message.0.split()))),
+        match self.offer(message, false)? {
+            Offered::Taken { .. } => Ok(()),
+            Offered::Full(encoded) => Err(TrySendError::Full(EncodedMessage::new(encoded))),
         }
     }
 
@@ -65,9 +65,9 @@ impl<M> Sender<M> {
     ///
     /// As [`send`](Self::send); a message that is queued already stays there.
     pub async fn send_flushed(&self, message: M) -> Result<(), SendError> {
-        let end = {
-            let mut message = self.encoded(message)?;
-            self.submit(Encoded::Own(&mut message.0), true).await?
+        let end = match self.offer(message, true)? {
+            Offered::Taken { end } => end,
+            Offered::Full(encoded) => self.wait_for_room(encoded, true).await?,
         };
         self.flush_to(end).await
     }
@@ -107,8 +107,10 @@ impl<M> Sender<M> {
     ///
     /// As [`send`](Self::send).
     pub async fn send_encoded(&self, message: &EncodedMessage<M>) -> Result<(), SendError> {
-        self.submit(Encoded::Shared(&message.bytes), false).await?;
-        Ok(())
+        match self.try_submit(Encoded::Shared(&message.bytes), false)? {
+            Some(_) => Ok(()),
+            None => self.wait_for_room(message.bytes.clone(), false).await.map(drop),
+        }
     }
 
     /// As [`try_send`](Self::try_send), for a message that is encoded already. Octez: `P2p_socket.write_encoded_now`.
@@ -117,7 +119,7 @@ impl<M> Sender<M> {
     ///
     /// [`TrySendError::Full`] gives the message back, [`TrySendError::Failed`] as in [`send`](Self::send).
     pub fn try_send_encoded(&self, message: &EncodedMessage<M>) -> Result<(), TrySendError<M>> {
-        match self.try_submit(&mut Encoded::Shared(&message.bytes), false)? {
+        match self.try_submit(Encoded::Shared(&message.bytes), false)? {
             Some(_) => Ok(()),
             None => Err(TrySendError::Full(message.clone())),
         }
@@ -137,39 +139,53 @@ impl<M> Sender<M> {
         self.handles.link.queues.outgoing.used()
     }
 
-    fn encoded(&self, message: M) -> Result<Encoding, SendError> {
-        let mut encoding = Encoding(SPARE.take());
-        self.handles.link.ends.encode(message, &mut encoding.0)?;
-        Ok(encoding)
+    /// Encodes a message, into room that this thread has spare, and sends or queues it.
+    fn offer(&self, message: M, urgent: bool) -> Result<Offered, SendError> {
+        ROOM.with(|room| match room.try_borrow_mut() {
+            Ok(mut room) => {
+                let offered = self.offer_from(message, urgent, &mut room);
+                if room.capacity() > SPARE_ROOM {
+                    *room = BytesMut::new();
+                }
+                offered
+            }
+            // The encoding of another message sends this one.
+            Err(_) => self.offer_from(message, urgent, &mut BytesMut::new()),
+        })
     }
 
-    /// Sends a message or queues it, and waits for room if there is none; tells where it ends.
-    async fn submit(&self, mut message: Encoded<'_>, urgent: bool) -> Result<u64, SendError> {
-        if let Some(end) = self.try_submit(&mut message, urgent)? {
-            return Ok(end);
-        }
-        let outgoing = &self.handles.link.queues.outgoing;
-        let room = outgoing.reserve(message.bytes().len()).await;
-        room.and_then(|room| self.push(message, room, urgent))
+    fn offer_from(&self, message: M, urgent: bool, room: &mut BytesMut) -> Result<Offered, SendError> {
+        room.clear();
+        self.handles.link.ends.encode(message, room)?;
+        Ok(match self.try_submit(Encoded::Own(room), urgent)? {
+            Some(end) => Offered::Taken { end },
+            None => Offered::Full(room.split()),
+        })
+    }
+
+    async fn wait_for_room(&self, message: impl Into<Bytes>, urgent: bool) -> Result<u64, SendError> {
+        let message = message.into();
+        let room = self.handles.link.queues.outgoing.reserve(message.len()).await;
+        room.and_then(|room| self.push(Encoded::Shared(&message), room, urgent))
             .map_err(|closed| self.closed_error(closed))
     }
 
     /// `None` if there is no room.
-    fn try_submit(&self, message: &mut Encoded<'_>, urgent: bool) -> Result<Option<u64>, SendError> {
+    fn try_submit(&self, message: Encoded<'_>, urgent: bool) -> Result<Option<u64>, SendError> {
         let Link { queues, ends } = &*self.handles.link;
         let (size, maximum) = (message.bytes().len(), queues.outgoing.max_message_size());
         if size > maximum {
             return Err(SendError::TooLarge { size, maximum });
         }
-        ends.write_single(queues, message.bytes(), urgent)
-            .and_then(|sent| match sent {
-                Some(end) => Ok(Some(end)),
-                None => match queues.outgoing.try_reserve(size)? {
-                    Some(room) => self.push(message.reborrow(), room, urgent).map(Some),
-                    None => Ok(None),
-                },
-            })
-            .map_err(|closed| self.closed_error(closed))
+        let sent = match ends.write_single(queues, message.bytes(), urgent) {
+            Ok(None) => match queues.outgoing.try_reserve(size) {
+                Ok(Some(room)) => self.push(message, room, urgent).map(Some),
+                Ok(None) => Ok(None),
+                Err(closed) => Err(closed),
+            },
+            sent => sent,
+        };
+        sent.map_err(|closed| self.closed_error(closed))
     }
 
     fn push(&self, message: Encoded<'_>, room: SemaphorePermit<'_>, urgent: bool) -> Result<u64, OutgoingClosed> {
@@ -197,24 +213,19 @@ impl<M> Sender<M> {
     }
 }
 
-/// Spare room to encode messages in, up to this size in bytes; larger messages take their room along.
-const SPARE_SIZE: usize = 16 * 1024;
-
-thread_local! {
-    static SPARE: Cell<BytesMut> = Cell::new(BytesMut::new());
+/// What became of a message.
+enum Offered {
+    /// It is sent or queued, up to `end`.
+    Taken { end: u64 },
+    /// There is no room for it.
+    Full(BytesMut),
 }
 
-/// A message that is being sent, in borrowed room.
-struct Encoding(BytesMut);
+/// How much room a thread keeps to encode messages in, in bytes.
+const SPARE_ROOM: usize = 16 * 1024;
 
-impl Drop for Encoding {
-    fn drop(&mut self) {
-        let mut room = std::mem::take(&mut self.0);
-        room.clear();
-        if room.capacity() <= SPARE_SIZE {
-            SPARE.set(room);
-        }
-    }
+thread_local! {
+    static ROOM: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
 
 impl<M> Clone for Sender<M> {

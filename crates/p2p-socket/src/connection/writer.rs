@@ -19,8 +19,8 @@ use super::{
 /// How many writes one poll makes at most, so that one busy connection does not keep a thread from the others.
 const WRITES_PER_POLL: usize = 4;
 
-/// A message that comes within this time of the last one that was written by itself probably has more behind it. They
-/// are cheaper to send together: this is what a few writes of a single message cost.
+/// A message that comes within this time of the last one probably has more behind it. They are cheaper to send together:
+/// this is what a few writes of a single message cost.
 const BURST: Duration = Duration::from_micros(20);
 
 /// The sending half of the work: messages from the outgoing queue become chunks on the transport.
@@ -35,8 +35,8 @@ pub(crate) struct Writer {
     sealed: u64,
     written: u64,
     unflushed: bool,
-    /// When a message was written by itself.
-    wrote_single: Option<Instant>,
+    /// When something was sealed last.
+    last: Option<Instant>,
 }
 
 impl Writer {
@@ -48,7 +48,7 @@ impl Writer {
             sealed: 0,
             written: 0,
             unflushed: false,
-            wrote_single: None,
+            last: None,
         }
     }
 
@@ -59,13 +59,12 @@ impl Writer {
 
     /// Whether a message to be sent now is one of many.
     pub(crate) fn in_burst(&self) -> bool {
-        self.wrote_single.is_some_and(|then| then.elapsed() < BURST)
+        self.last.is_some_and(|then| then.elapsed() < BURST)
     }
 
     /// Seals a message that goes up to `end` when nothing else is waiting.
     pub(crate) fn seal_single(&mut self, message: &[u8], end: u64) -> Result<(), NoncesExhausted> {
         debug_assert!(self.buffer.is_none());
-        self.wrote_single = Some(Instant::now());
         let mut buffer = scratch::take_write_buffer();
         self.sealer.seal_run([message], &mut buffer)?;
         self.put(buffer, end);
@@ -148,6 +147,7 @@ impl Writer {
     }
 
     fn put(&mut self, buffer: BytesMut, end: u64) {
+        self.last = Some(Instant::now());
         self.sealed = end;
         if buffer.is_empty() {
             self.written = end;
