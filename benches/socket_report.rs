@@ -1,6 +1,7 @@
 //! What connections achieve and cost, beside plain TCP, Noise, TLS and what one writes first: `cargo xtask bench socket`.
 //!
-//! Options: `--quick` measures a fifth as long; `--json FILE` writes the table as JSON as well.
+//! Options: `--quick` measures a third as long; `--json FILE` writes the table as JSON as well; `--only PART` measures one
+//! part: memory, bulk, small, answers, handshakes, peers, many or long.
 
 mod connections;
 
@@ -25,6 +26,7 @@ const SMALL: usize = 100;
 struct Options {
     quick: bool,
     json: Option<PathBuf>,
+    only: Option<String>,
 }
 
 struct Peers {
@@ -52,8 +54,10 @@ fn main() -> ExitCode {
 }
 
 fn report(options: &Options) -> Result<(), String> {
-    // First, while this process has taken no memory that its children would share.
-    let mut rows = memory_rows(options)?;
+    let mut rows = Vec::new();
+    if options.includes("memory") {
+        rows.extend(memory_rows(options)?);
+    }
     let runtime = Runtime::new().map_err(|error| format!("no runtime: {error}"))?;
     runtime.block_on(async {
         let peers = Peers {
@@ -61,13 +65,27 @@ fn report(options: &Options) -> Result<(), String> {
             noise: Arc::new(Noise::new()),
             tls: Arc::new(Tls::new()),
         };
-        rows.extend(bulk_rows(&peers, options).await);
-        rows.push(small_row(&peers, options).await);
-        rows.push(round_trip_row(&peers, options).await);
-        rows.extend(handshake_rows(&peers, options).await);
-        rows.push(fan_out_row(&peers, options).await);
-        rows.extend(many_rows(&peers, options).await);
-        rows.push(long_row(&peers, options).await);
+        if options.includes("bulk") {
+            rows.extend(bulk_rows(&peers, options).await);
+        }
+        if options.includes("small") {
+            rows.push(small_row(&peers, options).await);
+        }
+        if options.includes("answers") {
+            rows.push(round_trip_row(&peers, options).await);
+        }
+        if options.includes("handshakes") {
+            rows.extend(handshake_rows(&peers, options).await);
+        }
+        if options.includes("peers") {
+            rows.push(fan_out_row(&peers, options).await);
+        }
+        if options.includes("many") {
+            rows.extend(many_rows(&peers, options).await);
+        }
+        if options.includes("long") {
+            rows.push(long_row(&peers, options).await);
+        }
     });
 
     println!("{}\n", processor());
@@ -103,6 +121,10 @@ fn goal(avx512: f64, avx2: f64) -> f64 {
 }
 
 impl Options {
+    fn includes(&self, part: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == part)
+    }
+
     fn rounds(&self) -> usize {
         if self.quick { 5 } else { 11 }
     }
@@ -163,22 +185,25 @@ async fn round_trip_row(peers: &Peers, options: &Options) -> Row {
     )
 }
 
-async fn handshake_rows(peers: &Peers, options: &Options) -> [Row; 2] {
+async fn handshake_rows(peers: &Peers, options: &Options) -> [Row; 3] {
     const AT_A_TIME: usize = 16;
     async fn rate<P: Peer>(peer: &Arc<P>, count: u64) -> f64 {
         count as f64 / handshakes(peer, count as usize, AT_A_TIME).await.as_secs_f64()
     }
     let count = options.scaled(800);
-    let [ours, noise, tls] = medians!(
+    let plain = Arc::new(Plain);
+    let [ours, noise, tls, plain] = medians!(
         options.rounds(),
         rate(&peers.ours, count),
         rate(&peers.noise, count / 2),
         rate(&peers.tls, count / 2),
+        rate(&plain, count),
     );
     let work = "handshakes, connecting included, 16 at a time";
     [
         beside(work, "1/s", ours, "snow XX", noise, 4.0),
         beside(work, "1/s", ours, "tokio-rustls, TLS 1.3", tls, 2.5),
+        Row::new(LAYER, format!("{work}, beside connecting alone"), ours, "1/s").beside("tokio TCP", plain),
     ]
 }
 
@@ -267,6 +292,7 @@ impl Options {
                 // What `cargo bench` adds.
                 "--bench" => {}
                 "--quick" => options.quick = true,
+                "--only" => options.only = Some(arguments.next().ok_or("--only needs a part")?),
                 "--json" => options.json = Some(arguments.next().map(PathBuf::from).ok_or("--json needs a file")?),
                 _ => return Err(format!("unexpected argument `{argument}`")),
             }
