@@ -12,6 +12,10 @@ use super::peers::{Channel, NaiveHalves, Ours, Peer};
 /// The argument that makes the report measure memory: the peer and the number of connections follow.
 pub(crate) const ARGUMENT: &str = "--memory-of";
 
+/// How many connections have a burst, and what waits to be received then.
+pub(crate) const BURSTS: usize = 100;
+pub(crate) const BURST_BYTES: usize = 4 << 20;
+
 /// Bytes for one end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resident {
@@ -19,7 +23,7 @@ pub(crate) struct Resident {
     pub(crate) idle: f64,
     /// After it has carried one message of 64 KiB each way.
     pub(crate) used: f64,
-    /// After 4 MiB have waited to be received, and were.
+    /// After [`BURSTS`] of them had a burst, one after the other.
     pub(crate) after_burst: f64,
 }
 
@@ -64,9 +68,14 @@ async fn resident<P: Peer>(peer: &P, connections: usize, bursts: bool) -> Reside
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut pairs = Vec::with_capacity(connections);
+    let message = Bytes::from(vec![7; 64 * 1024]);
     // What the first ones need, all share.
     for _ in 0..16 {
-        drop(connect(peer, &listener, address).await);
+        let (mut here, mut there) = connect(peer, &listener, address).await;
+        one_message(&mut here, &mut there, &message).await;
+        if bursts {
+            burst(&mut here, &mut there, &message).await;
+        }
     }
     settle().await;
     let before = resident_bytes();
@@ -76,7 +85,6 @@ async fn resident<P: Peer>(peer: &P, connections: usize, bursts: bool) -> Reside
     settle().await;
     let per_end = |bytes: f64| (bytes - before) / (2 * connections) as f64;
     let idle = per_end(resident_bytes());
-    let message = Bytes::from(vec![7; 64 * 1024]);
     for (here, there) in &mut pairs {
         one_message(here, there, &message).await;
         one_message(there, here, &message).await;
@@ -84,14 +92,8 @@ async fn resident<P: Peer>(peer: &P, connections: usize, bursts: bool) -> Reside
     settle().await;
     let used = per_end(resident_bytes());
     if bursts {
-        for (here, there) in pairs.iter_mut().take(20) {
-            for _ in 0..64 {
-                here.send(&message).await;
-            }
-            here.flush().await;
-            for _ in 0..64 {
-                there.receive(message.len()).await;
-            }
+        for (here, there) in pairs.iter_mut().take(BURSTS) {
+            burst(here, there, &message).await;
         }
         settle().await;
     }
@@ -110,6 +112,18 @@ async fn one_message<C: Channel>(from: &mut C, to: &mut C, message: &Bytes) {
         },
         to.receive(message.len())
     );
+}
+
+/// Has many messages wait at the receiver, and receives them.
+async fn burst<C: Channel>(from: &mut C, to: &mut C, message: &Bytes) {
+    let messages = BURST_BYTES / message.len();
+    for _ in 0..messages {
+        from.send(message).await;
+    }
+    from.flush().await;
+    for _ in 0..messages {
+        to.receive(message.len()).await;
+    }
 }
 
 async fn connect<P: Peer>(peer: &P, listener: &TcpListener, address: std::net::SocketAddr) -> (P::Channel, P::Channel) {

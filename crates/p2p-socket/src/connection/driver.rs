@@ -181,7 +181,7 @@ where
         self.link.queues.outgoing.close();
         self.link.queues.incoming.end();
         status.wakers.wake_receiver();
-        status.reading_ended.cancel();
+        status.end(Direction::Receiving);
         // From now on all the work is done here.
         lock(&self.link.ends.reader).waker = None;
         lock(&self.link.ends.writer).waker = None;
@@ -282,7 +282,7 @@ where
         status.add_reason(DisconnectionReason::of(error, Direction::Sending));
         // Before those who wait for room or a flush are let go: they ask for it.
         status.set_sending_failure(error.clone());
-        status.writing_ended.cancel();
+        status.end(Direction::Sending);
         self.discard();
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use futures_core::Stream;
 
-use super::{ConnectionError, Handles, Link, Received, TryRecvError, incoming::NoMessage};
+use super::{ConnectionError, Direction, Handles, Link, Received, TryRecvError, incoming::NoMessage};
 
 /// The receiving half of a connection. When it is dropped, what the remote sends is read and thrown away.
 pub struct Receiver<M> {
@@ -80,7 +80,7 @@ impl<M> Receiver<M> {
     ///
     /// Cancel safe.
     pub async fn closed(&self) {
-        self.handles.link.queues.status.reading_ended.cancelled().await;
+        self.handles.link.queues.status.wait_for_end(Direction::Receiving).await;
     }
 
     /// How many bytes of the incoming queue's bound are in use by messages that wait to be received.

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::SemaphorePermit;
 
 use super::{
-    Handles, Link, SendError, TrySendError,
+    Direction, Handles, Link, SendError, TrySendError,
     outgoing::{Encoded, OutgoingClosed},
     sink::Sinking,
 };
@@ -131,7 +131,7 @@ impl<M> Sender<M> {
     ///
     /// Cancel safe.
     pub async fn closed(&self) {
-        self.handles.link.queues.status.writing_ended.cancelled().await;
+        self.handles.link.queues.status.wait_for_end(Direction::Sending).await;
     }
 
     /// How many bytes of the outgoing queue's bound are in use.
