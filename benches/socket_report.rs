@@ -255,7 +255,8 @@ async fn fan_out_row(peers: &Peers, options: &Options) -> Row {
 
 async fn many_rows(peers: &Peers, options: &Options) -> Vec<Row> {
     const CONNECTIONS: [u64; 4] = [1, 10, 100, 1000];
-    let count = options.scaled(4000);
+    // At least a megabyte for each.
+    let count = 16_000;
     let mut rates = [const { Vec::new() }; CONNECTIONS.len()];
     for _ in 0..options.rounds().div_ceil(2) {
         for (rates, connections) in rates.iter_mut().zip(CONNECTIONS) {

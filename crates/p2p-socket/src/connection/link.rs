@@ -11,7 +11,10 @@ use std::{
 use bytes::BytesMut;
 use p2p_framing::EncodeError;
 use p2p_io_scheduler::ScheduledIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    runtime::Handle,
+};
 use tokio_util::codec::{Decoder, Encoder};
 
 use super::{
@@ -76,7 +79,7 @@ pub(crate) trait Work<M>: Send + Sync {
     /// Writes what is queued, or has the driver do it.
     fn write(&self, queues: &Queues<M>);
 
-    /// Reads what there is for a receiver, unless the driver is doing so; tells whether there may be more. Afterwards
+    /// Reads what there is for a receiver, unless the driver has to; tells whether there may be more. Afterwards
     /// the receiver is woken when there is something to read, the driver only if the receiver does not stay.
     fn read(&self, queues: &Queues<M>, stays: bool) -> bool;
 }
@@ -114,8 +117,8 @@ where
     }
 
     fn write_single(&self, queues: &Queues<M>, message: &[u8], urgent: bool) -> Result<Option<u64>, OutgoingClosed> {
-        // Of many messages in a row, this is all that is asked.
-        if queues.outgoing.is_waiting() || message.len() > scratch::SIZE {
+        // Of many messages in a row, no more is asked than the first of these.
+        if queues.outgoing.is_waiting() || message.len() > scratch::SIZE || !in_runtime() {
             return Ok(None);
         }
         let Some(mut writer) = try_lock(&self.writer) else {
@@ -137,13 +140,13 @@ where
 
     fn write(&self, queues: &Queues<M>) {
         match try_lock(&self.writer) {
-            Some(mut writer) if writer.waker.is_some() => self.poll_write(&mut writer, queues),
+            Some(mut writer) if writer.waker.is_some() && in_runtime() => self.poll_write(&mut writer, queues),
             _ => queues.status.wakers.wake_driver(),
         }
     }
 
     fn read(&self, queues: &Queues<M>, stays: bool) -> bool {
-        let Some(mut reader) = try_lock(&self.reader) else {
+        let Some(mut reader) = try_lock(&self.reader).filter(|_| in_runtime()) else {
             queues.status.wakers.receiver_is_kept_out();
             return false;
         };
@@ -191,6 +194,11 @@ impl<M> Queues<M> {
     fn is_answering(&self) -> bool {
         self.answering.load(Relaxed) && self.answering.swap(false, Relaxed)
     }
+}
+
+/// Whether the transport can be used here: under a limit it needs the timer of a runtime. The driver always has one.
+fn in_runtime() -> bool {
+    Handle::try_current().is_ok()
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
