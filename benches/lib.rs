@@ -2,6 +2,6 @@
 //! `cargo bench -p benches --bench crypto`, `framing`, `io_scheduler`, `socket`.
 //!
 //! What takes seconds rather than nanoseconds to measure is a report: `cargo xtask bench scheduler` runs
-//! `scheduler_report.rs`. [`report`] is how reports show what they found.
+//! `scheduler_report.rs`, and so on. [`report`] is how reports show what they found.
 
 pub mod report;
