@@ -34,6 +34,11 @@ const REPORTS: &[Report] = &[
         target: "scheduler_report",
         options: &["--plot"],
     },
+    Report {
+        layer: "socket",
+        target: "socket_report",
+        options: &[],
+    },
 ];
 
 /// What is to be run.

@@ -102,10 +102,10 @@ where
         metadata,
     };
     let timeout = config.handshake_timeout;
-    let mut exchange = Exchange::new(config.scheduler.register(io)?, config.cancellation.clone());
-    let deadline = deadline::after(Instant::now(), timeout).into_std();
+    let deadline = deadline::after(Instant::now(), timeout);
+    let mut exchange = Exchange::new(config.scheduler.register(io)?, deadline, config.cancellation.clone());
     let result = async {
-        let (hello, output) = Hello::start(local, role, remote, message_nonce, deadline)?;
+        let (hello, output) = Hello::start(local, role, remote, message_nonce, deadline.into_std())?;
         let (metadata_exchange, output) = exchange.take(hello, output).await?;
         exchange.take(metadata_exchange, output).await
     };

@@ -1,9 +1,9 @@
 //! Drives one [`Step`] after the other over an asynchronous transport.
 
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -11,7 +11,7 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, Sleep, sleep_until, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -35,17 +35,21 @@ pub(crate) struct Exchange<T> {
     output: Bytes,
     unflushed: bool,
     end: Option<End>,
+    /// Set once, and put off from step to step: every new timer may wake the runtime.
+    timer: Pin<Box<Sleep>>,
     cancellation: CancellationToken,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
-    pub(crate) fn new(io: T, cancellation: CancellationToken) -> Self {
+    /// `deadline` is that of the first step.
+    pub(crate) fn new(io: T, deadline: Instant, cancellation: CancellationToken) -> Self {
         Self {
             io,
             input: BytesMut::new(),
             output: Bytes::new(),
             unflushed: false,
             end: None,
+            timer: Box::pin(sleep_until(deadline)),
             cancellation,
         }
     }
@@ -70,7 +74,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
 
     async fn advance<S: Step>(&mut self, mut step: S) -> Result<S::Next, S::Error> {
         let deadline = Instant::from_std(step.deadline());
+        if self.timer.deadline() != deadline {
+            self.timer.as_mut().reset(deadline);
+        }
         let cancellation = self.cancellation.clone();
+        let mut cancelled = pin!(cancellation.cancelled());
         loop {
             if !self.unflushed || Instant::now() >= deadline {
                 match step.receive(&mut self.input, Instant::now().into_std())? {
@@ -81,11 +89,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
                     return Err(step.end(end));
                 }
             }
-            tokio::select! {
-                biased;
-                () = cancellation.cancelled() => return Err(step.end(End::Cancelled)),
-                () = poll_fn(|cx| self.poll_transport(step.max_input(), cx)) => {}
-                () = sleep_until(deadline) => {}
+            let go_on = poll_fn(|cx| {
+                if cancelled.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(false);
+                }
+                if self.poll_transport(step.max_input(), cx).is_pending() {
+                    ready!(self.timer.as_mut().poll(cx));
+                }
+                Poll::Ready(true)
+            });
+            if !go_on.await {
+                return Err(step.end(End::Cancelled));
             }
         }
     }

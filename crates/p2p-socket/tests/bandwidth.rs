@@ -118,3 +118,23 @@ async fn a_scheduler_that_shuts_down_ends_a_handshake() {
     );
     assert!(matches!(refused, Err(AuthenticateError::SchedulerClosed(_))));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_a_limit_a_connection_can_be_used_outside_of_the_runtime() {
+    let (here, there) = (config(1).scheduler(limited(Some("1MB"), Some("1MB"))), config(2));
+    let (mut left, mut right) = pair(&here, &there).await;
+    let outside = std::thread::spawn(move || {
+        left.try_send(message(0, 100)).unwrap();
+        let mut receiving = std::pin::pin!(left.recv());
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        while receiving.as_mut().poll(&mut cx).is_pending() {
+            std::thread::yield_now();
+        }
+    });
+    assert_eq!(right.recv().await.unwrap().message, message(0, 100));
+    right.send(message(1, 100)).await.unwrap();
+    while !outside.is_finished() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    outside.join().unwrap();
+}

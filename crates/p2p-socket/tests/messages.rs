@@ -194,6 +194,7 @@ async fn a_busy_echo_over_narrow_pipes_never_stalls() {
             for index in 0..1500 {
                 assert_eq!(receiver.recv().await.unwrap().message, message(index, index % 900));
             }
+            assert_eq!(receiver.recv().await.unwrap().message, message(0, 0));
             drop(sending.await.unwrap());
         }));
     }

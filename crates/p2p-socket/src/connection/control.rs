@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use p2p_io_scheduler::{ScheduledHandle, Stat};
 use tokio_util::sync::CancellationToken;
 
-use super::{CloseError, DisconnectionReason, Status};
+use super::{CloseError, Direction, DisconnectionReason, Status};
 use crate::PeerInfo;
 
 /// What one wants of a connection beside its messages: who it is, how it fares, how to close it. Cheap to clone, and
@@ -96,13 +96,13 @@ impl<D> Control<D> {
     ///
     /// Cancel safe.
     pub async fn closed(&self) {
-        self.status.reading_ended.cancelled().await;
-        self.status.writing_ended.cancelled().await;
+        self.status.wait_for_end(Direction::Receiving).await;
+        self.status.wait_for_end(Direction::Sending).await;
     }
 
     /// Whether the connection has ended in both directions.
     pub fn is_closed(&self) -> bool {
-        self.status.reading_ended.is_cancelled() && self.status.writing_ended.is_cancelled()
+        self.status.is_ended(Direction::Receiving) && self.status.is_ended(Direction::Sending)
     }
 }
 

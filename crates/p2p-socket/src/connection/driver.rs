@@ -4,11 +4,10 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use p2p_io_scheduler::ScheduledIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, Sleep, sleep_until},
@@ -17,8 +16,9 @@ use tokio_util::{codec::Decoder, sync::WaitForCancellationFutureOwned};
 use tracing::debug;
 
 use super::{
-    CloseError, ConnectionError, Direction, DisconnectionReason, Drain, Shared, reader::Reader, status::CloseRequest,
-    writer::Writer,
+    CloseError, ConnectionError, Direction, DisconnectionReason, Drain,
+    link::{Ends, Link, lock},
+    status::CloseRequest,
 };
 use crate::exchange::{Discarded, poll_discard};
 
@@ -26,14 +26,16 @@ use crate::exchange::{Discarded, poll_discard};
 /// both, and the first write tells.
 const FLUSH_AFTER_END: Duration = Duration::from_secs(1);
 
-/// The task of a connection: owns the transport, writes what the handles queue and queues what it reads.
+/// How many reads one poll makes at most.
+const READS_PER_POLL: usize = 4;
+
+/// The task of a connection: sends what its senders could not send themselves, reads while nobody receives, and closes.
 ///
 /// Every poll is bounded: a few reads and writes, then it lets others run.
 pub(crate) struct Driver<T, M, C> {
-    io: ScheduledIo<T>,
-    shared: Arc<Shared<M>>,
-    reader: Reader<C>,
-    writer: Writer,
+    link: Arc<Link<M, Ends<T, C>>>,
+    /// Under which the transport is read.
+    reading: Waker,
     phase: Phase,
     cancelled: Pin<Box<WaitForCancellationFutureOwned>>,
 }
@@ -77,28 +79,65 @@ where
     C: Decoder<Item = M>,
     C::Error: Error + Send + Sync + 'static,
 {
-    pub(crate) fn new(io: ScheduledIo<T>, shared: Arc<Shared<M>>, reader: Reader<C>, writer: Writer) -> Self {
-        let cancelled = Box::pin(shared.status.cancellation.clone().cancelled_owned());
+    pub(crate) fn new(link: Arc<Link<M, Ends<T, C>>>) -> Self {
+        let status = &link.queues.status;
         Self {
-            io,
-            shared,
-            reader,
-            writer,
+            cancelled: Box::pin(status.cancellation.clone().cancelled_owned()),
+            reading: status.wakers.clone().into(),
             phase: Phase::Open,
-            cancelled,
+            link,
         }
     }
 
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        let mut writer = lock(&self.link.ends.writer);
+        if let Some(error) = writer.failure.take() {
+            return Poll::Ready(Err(error));
+        }
+        match &mut writer.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        let mut io = &self.link.ends.transport;
+        writer.work.poll(&mut io, &self.link.queues.outgoing, cx)
+    }
+
     fn poll_open(&mut self, cx: &mut Context<'_>) {
-        if let Poll::Ready(Err(error)) = self.writer.poll(&mut self.io, &self.shared.outgoing, cx) {
+        if let Poll::Ready(Err(error)) = self.poll_write(cx) {
             debug!(%error, "sending failed");
             self.stop_writing(&error);
             self.phase = Phase::WriteFailed(error);
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) {
-        let Poll::Ready(cause) = self.reader.poll(&mut self.io, &self.shared.incoming, cx) else {
+    /// Reads ahead. Ready at the end, with its cause.
+    fn poll_incoming(&mut self) -> Poll<ConnectionError> {
+        let queues = &self.link.queues;
+        let mut reader = lock(&self.link.ends.reader);
+        if let Some(cause) = reader.failure.take() {
+            return Poll::Ready(cause);
+        }
+        if queues.status.wakers.receiver_is_there() {
+            return Poll::Pending;
+        }
+        let (mut io, mut cx) = (&self.link.ends.transport, Context::from_waker(&self.reading));
+        let read = reader.work.poll(&mut io, &queues.incoming, READS_PER_POLL, &mut cx);
+        drop(reader);
+        if !queues.incoming.is_empty() {
+            queues.status.wakers.wake_receiver();
+        }
+        match read {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) => {
+                self.reading.wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(Err(cause)) => Poll::Ready(cause),
+        }
+    }
+
+    fn poll_read(&mut self) {
+        let Poll::Ready(cause) = self.poll_incoming() else {
             return;
         };
         debug!(%cause, "receiving ended");
@@ -133,15 +172,19 @@ where
         direction: Direction,
         remote_ended: bool,
     ) {
-        let status = &self.shared.status;
+        let status = &self.link.queues.status;
         // Told by whoever asked for it otherwise.
         if !matches!(cause, ConnectionError::ClosedLocally) {
             status.add_reason(DisconnectionReason::of(&cause, direction));
         }
         status.set_cause(cause);
-        self.shared.outgoing.close();
-        self.shared.incoming.end();
-        status.reading_ended.cancel();
+        self.link.queues.outgoing.close();
+        self.link.queues.incoming.end();
+        status.wakers.wake_receiver();
+        status.end(Direction::Receiving);
+        // From now on all the work is done here.
+        lock(&self.link.ends.reader).waker = None;
+        lock(&self.link.ends.writer).waker = None;
         if matches!(request.drain, Drain::Discard) {
             self.discard();
         }
@@ -149,7 +192,7 @@ where
             Phase::WriteFailed(error) => Some(error),
             _ => None,
         };
-        let automatic = !matches!(self.shared.status.cause(), ConnectionError::ClosedLocally);
+        let automatic = !matches!(self.link.queues.status.cause(), ConnectionError::ClosedLocally);
         let deadline = Box::pin(sleep_until(request.deadline()));
         self.phase = Phase::Closing(Closing {
             request,
@@ -163,7 +206,7 @@ where
 
     /// Takes a request to close, or a more urgent one than before.
     fn obey(&mut self) {
-        let Some(request) = self.shared.status.close_request() else {
+        let Some(request) = self.link.queues.status.close_request() else {
             return;
         };
         match &mut self.phase {
@@ -189,18 +232,25 @@ where
         let Phase::Closing(closing) = &mut self.phase else {
             return Poll::Pending;
         };
+        let (queues, ends) = (&self.link.queues, &self.link.ends);
+        let mut io = &ends.transport;
         if let Some(error) = closing.failed.take() {
             return Poll::Ready(Err(CloseError::Failed(error)));
         }
         if closing.stage == Stage::Write {
-            match self.writer.poll(&mut self.io, &self.shared.outgoing, cx) {
+            let mut writer = lock(&ends.writer);
+            let written = match writer.failure.take() {
+                Some(error) => Poll::Ready(Err(error)),
+                None => writer.work.poll(&mut io, &queues.outgoing, cx),
+            };
+            match written {
                 Poll::Ready(Ok(())) => closing.stage = Stage::ShutDown,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(CloseError::Failed(error))),
                 Poll::Pending => {}
             }
         }
         if closing.stage == Stage::ShutDown {
-            match Pin::new(&mut self.io).poll_shutdown(cx) {
+            match Pin::new(&mut io).poll_shutdown(cx) {
                 Poll::Ready(Ok(())) => closing.stage = Stage::AwaitEnd,
                 // It has no direction to end any more: everything was written.
                 Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
@@ -209,7 +259,7 @@ where
         }
         if !closing.remote_ended {
             // Nobody will take it any more, but a remote that can not send may not read either.
-            match poll_discard(&mut self.io, cx) {
+            match poll_discard(&mut io, cx) {
                 Poll::Ready(Discarded::ToTheEnd) => closing.remote_ended = true,
                 Poll::Ready(Discarded::Some) => cx.waker().wake_by_ref(),
                 Poll::Pending => {}
@@ -228,30 +278,44 @@ where
     }
 
     fn stop_writing(&mut self, error: &ConnectionError) {
-        let status = &self.shared.status;
+        let status = &self.link.queues.status;
         status.add_reason(DisconnectionReason::of(error, Direction::Sending));
         // Before those who wait for room or a flush are let go: they ask for it.
         status.set_sending_failure(error.clone());
-        status.writing_ended.cancel();
+        status.end(Direction::Sending);
         self.discard();
     }
 
     fn discard(&mut self) {
-        self.shared.outgoing.close();
-        self.shared.outgoing.discard();
-        self.writer.discard();
+        discard(&self.link);
     }
 }
 
+fn discard<T, M, C>(link: &Link<M, Ends<T, C>>) {
+    let mut writer = lock(&link.ends.writer);
+    writer.waker = None;
+    writer.work.discard();
+    drop(writer);
+    link.queues.outgoing.close();
+    link.queues.outgoing.discard();
+}
+
 impl<T, M, C> Driver<T, M, C> {
+    /// Ends everything, also the transport.
     fn finish(&mut self, cause: ConnectionError, outcome: Result<(), CloseError>) {
         self.phase = Phase::Done;
-        self.shared.status.set_cause(cause);
-        self.shared.outgoing.close();
-        self.shared.outgoing.discard();
-        self.shared.incoming.end();
-        self.writer.discard();
-        self.shared.status.finish(outcome);
+        let queues = &self.link.queues;
+        queues.status.set_cause(cause);
+        discard(&self.link);
+        queues.incoming.end();
+        queues.status.wakers.wake_receiver();
+        let mut reader = lock(&self.link.ends.reader);
+        reader.waker = None;
+        reader.work.discard();
+        drop(reader);
+        // The handles may live on.
+        self.link.ends.transport.close();
+        queues.status.finish(outcome);
     }
 }
 
@@ -265,9 +329,9 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        this.shared.status.driver.register(cx.waker());
+        this.link.queues.status.wakers.set_driver(cx.waker());
         if this.cancelled.as_mut().poll(cx).is_ready() {
-            this.shared.status.add_reason(DisconnectionReason::ExplicitRequest);
+            this.link.queues.status.add_reason(DisconnectionReason::ExplicitRequest);
             this.finish(
                 ConnectionError::Cancelled,
                 Err(CloseError::Failed(ConnectionError::Cancelled)),
@@ -279,7 +343,7 @@ where
             this.poll_open(cx);
         }
         if matches!(this.phase, Phase::Open | Phase::WriteFailed(_)) {
-            this.poll_read(cx);
+            this.poll_read();
         }
         if let Poll::Ready(outcome) = this.poll_closing(cx) {
             this.finish(ConnectionError::ClosedLocally, outcome);

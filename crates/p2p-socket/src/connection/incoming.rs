@@ -1,7 +1,6 @@
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
 };
 
 use super::ConnectionOptions;
@@ -28,13 +27,28 @@ pub(crate) struct Incoming<M> {
     state: Mutex<State<M>>,
 }
 
+/// A message that was taken.
+#[derive(Debug)]
+pub(crate) struct Popped<M> {
+    pub(crate) received: Received<M>,
+    /// Whether no other is waiting.
+    pub(crate) is_last: bool,
+    /// Whether the driver has been waiting for it to go.
+    pub(crate) makes_room: bool,
+}
+
+/// Why there is no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoMessage {
+    Yet,
+    Ever,
+}
+
 #[derive(Debug)]
 struct State<M> {
     messages: VecDeque<Received<M>>,
     /// The cost of `messages`.
     used: usize,
-    /// The receiver, if it waits for a message.
-    receiver: Option<Waker>,
     /// The driver waits until no more than this is used.
     stalled_above: Option<usize>,
     ended: bool,
@@ -46,7 +60,6 @@ impl<M> Incoming<M> {
         let state = State {
             messages: VecDeque::new(),
             used: 0,
-            receiver: None,
             stalled_above: None,
             ended: false,
             abandoned: false,
@@ -80,34 +93,25 @@ impl<M> Incoming<M> {
         Some(room)
     }
 
-    pub(crate) fn push(&self, batch: Vec<Received<M>>) {
+    pub(crate) fn push(&self, mut batch: VecDeque<Received<M>>) {
         if batch.is_empty() {
             return;
         }
-        let receiver = {
-            let mut state = self.lock();
-            if state.abandoned {
-                return;
-            }
-            state.used += batch.iter().map(Received::cost).sum::<usize>();
-            state.messages.extend(batch);
-            state.receiver.take()
-        };
-        if let Some(receiver) = receiver {
-            receiver.wake();
+        let mut state = self.lock();
+        if state.abandoned {
+            return;
+        }
+        state.used += batch.iter().map(Received::cost).sum::<usize>();
+        if state.messages.is_empty() {
+            state.messages = batch;
+        } else {
+            state.messages.append(&mut batch);
         }
     }
 
     /// No more messages will be pushed.
     pub(crate) fn end(&self) {
-        let receiver = {
-            let mut state = self.lock();
-            state.ended = true;
-            state.receiver.take()
-        };
-        if let Some(receiver) = receiver {
-            receiver.wake();
-        }
+        self.lock().ended = true;
     }
 
     /// Nobody will receive: what is there and what comes is thrown away.
@@ -121,26 +125,15 @@ impl<M> Incoming<M> {
         drop(messages);
     }
 
-    /// The next message, or `None` at the end. The flag tells whether to wake the driver.
-    pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Option<(Received<M>, bool)>> {
+    /// The next message if there is one.
+    pub(crate) fn pop(&self) -> Result<Popped<M>, NoMessage> {
         let mut state = self.lock();
-        match state.pop() {
-            Some(popped) => Poll::Ready(Some(popped)),
-            None if state.ended => Poll::Ready(None),
-            None => {
-                match &mut state.receiver {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    empty => *empty = Some(cx.waker().clone()),
-                }
-                Poll::Pending
-            }
-        }
+        let ended = state.ended;
+        state.pop().ok_or(if ended { NoMessage::Ever } else { NoMessage::Yet })
     }
 
-    /// The next message if there is one; whether it is the end otherwise.
-    pub(crate) fn try_pop(&self) -> Result<(Received<M>, bool), bool> {
-        let mut state = self.lock();
-        state.pop().ok_or(state.ended)
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().messages.is_empty()
     }
 
     /// How many bytes of the bound are in use by complete messages.
@@ -154,19 +147,22 @@ impl<M> Incoming<M> {
 }
 
 impl<M> State<M> {
-    fn pop(&mut self) -> Option<(Received<M>, bool)> {
+    fn pop(&mut self) -> Option<Popped<M>> {
         let received = self.messages.pop_front()?;
         self.used -= received.cost();
-        if self.messages.is_empty() {
+        let is_last = self.messages.is_empty();
+        if is_last {
             // Give the memory of a burst back.
             self.messages = VecDeque::new();
         }
-        let wake = self
-            .stalled_above
-            .is_some_and(|level| self.used <= level || self.messages.is_empty());
-        if wake {
+        let makes_room = self.stalled_above.is_some_and(|level| self.used <= level || is_last);
+        if makes_room {
             self.stalled_above = None;
         }
-        Some((received, wake))
+        Some(Popped {
+            received,
+            is_last,
+            makes_room,
+        })
     }
 }

@@ -4,6 +4,7 @@ mod control;
 mod driver;
 mod error;
 mod incoming;
+mod link;
 mod options;
 mod outgoing;
 mod reader;
@@ -11,14 +12,17 @@ mod reason;
 mod receiver;
 mod scratch;
 mod sender;
+mod sink;
 mod status;
+mod transport;
+mod wakers;
 mod writer;
 
 use std::{
     error::Error,
     fmt,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     task::{Context, Poll},
 };
 
@@ -43,13 +47,22 @@ pub use self::{
     receiver::Receiver,
     sender::{EncodedMessage, Sender},
 };
-use self::{driver::Driver, incoming::Incoming, outgoing::Outgoing, reader::Reader, status::Status, writer::Writer};
+use self::{
+    driver::Driver,
+    incoming::Incoming,
+    link::{Ends, Link, Queues, Work},
+    outgoing::Outgoing,
+    reader::Reader,
+    status::Status,
+    writer::Writer,
+};
 use crate::{PeerInfo, handshake::Established};
 
 /// An accepted connection, over which messages of type `M` go both ways. Octez: `P2p_socket.t`.
 ///
 /// It is made of a [`Sender`], a [`Receiver`] and a [`Control`], and has all of their methods; [`split`](Self::split)
-/// gives them out. A task of the runtime does the work. Dropping the connection, or all senders and the receiver of
+/// gives them out. Its calls do their work themselves where they can, and a task of the
+/// runtime does the rest. Dropping the connection, or all senders and the receiver of
 /// a split one, closes it at once and throws away what is queued, unless it is being closed already. To be sure that
 /// everything is sent, call [`close`](Self::close) with [`Drain::Flush`].
 pub struct Connection<M, D> {
@@ -58,23 +71,14 @@ pub struct Connection<M, D> {
     control: Control<D>,
 }
 
-/// What the handles and the driver of a connection share.
-#[derive(Debug)]
-pub(crate) struct Shared<M> {
-    status: Arc<Status>,
-    outgoing: Outgoing,
-    incoming: Incoming<M>,
-}
-
 /// Kept by everything that keeps the connection open.
-#[derive(Debug)]
 pub(crate) struct Handles<M> {
-    shared: Arc<Shared<M>>,
+    link: Arc<Link<M, dyn Work<M>>>,
 }
 
 impl<M> Drop for Handles<M> {
     fn drop(&mut self) {
-        self.shared.status.all_handles_dropped();
+        self.link.queues.status.all_handles_dropped();
     }
 }
 
@@ -96,18 +100,21 @@ impl<M: Send + 'static, D: Send + Sync + 'static> Connection<M, D> {
     {
         let Established { info, sealer, opener } = established.with_chunk_size(options.chunk_size);
         let status = Arc::new(Status::new(io.handle(), cancellation.child_token()));
-        let shared = Arc::new(Shared {
-            status: status.clone(),
-            outgoing: Outgoing::new(options.outgoing_queue),
-            incoming: Incoming::new(options.incoming_queue),
-        });
-        let handles = Arc::new(Handles { shared: shared.clone() });
         let span = debug_span!("connection", peer_id = %info.peer_id, role = ?info.role);
         let reader = Reader::new(opener, encoding.clone(), input);
-        let writer = Writer::new(sealer, options.packing);
-        tokio::spawn(Driver::new(io, shared, reader, writer).instrument(span));
+        let link = Arc::new(Link {
+            queues: Queues {
+                status: status.clone(),
+                outgoing: Outgoing::new(options.outgoing_queue, options.packing),
+                incoming: Incoming::new(options.incoming_queue),
+                answering: AtomicBool::new(true),
+            },
+            ends: Ends::new(io, reader, status.wakers.clone().into(), Writer::new(sealer), encoding),
+        });
+        tokio::spawn(Driver::new(link.clone()).instrument(span));
+        let handles = Arc::new(Handles { link });
         Self {
-            sender: Sender::new(handles.clone(), encoding),
+            sender: Sender::new(handles.clone()),
             receiver: Receiver::new(handles),
             control: Control::new(Arc::new(info), status),
         }

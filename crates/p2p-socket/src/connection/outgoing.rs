@@ -1,42 +1,103 @@
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
-use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
+use bytes::{Bytes, BytesMut};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError, oneshot};
 
-use super::ConnectionOptions;
+use super::{ConnectionOptions, Packing};
+
+/// How long a run of small messages may become, in bytes: about what a chunk carries.
+const RUN_SIZE: usize = 64 * 1024;
 
 /// The messages that wait to be sealed, bounded in bytes. Whoever waits for room gets it in the order of asking.
+///
+/// Places in the stream of encoded messages are counted in bytes from its beginning.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     limit: usize,
-    room: Arc<Semaphore>,
+    packing: Packing,
+    room: Semaphore,
     queue: Mutex<Queue>,
+    /// Whether there is something in the queue, as far as one can know without locking it.
+    is_waiting: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    messages: VecDeque<QueuedMessage>,
+    pieces: VecDeque<Piece>,
+    /// Small messages behind `pieces`, one after the other.
+    run: BytesMut,
+    /// What `run` takes of the bound.
+    run_cost: usize,
+    /// How far the messages go that were taken into the queue.
+    end: u64,
+    /// How far they have been taken out.
+    taken: u64,
+    /// How far the operating system has them.
+    flushed: u64,
+    /// Who waits for that to reach which place.
+    flushes: VecDeque<Flush>,
     closed: bool,
+    discarded: bool,
 }
 
-/// A message on its way, with its share of the bound.
+/// The bytes of a message, or of several.
 #[derive(Debug)]
-pub(crate) struct QueuedMessage {
-    pub(crate) bytes: Bytes,
-    /// Told when the operating system has the message; dropped if it never will.
-    pub(crate) flushed: Option<oneshot::Sender<()>>,
-    /// Given back when it is dropped. A mere request to be told takes no room.
-    pub(crate) _room: Option<OwnedSemaphorePermit>,
+struct Piece {
+    bytes: Bytes,
+    /// What they take of the bound.
+    cost: usize,
 }
 
-impl QueuedMessage {
-    /// Whether it is a mere request to be told, of somebody who has gone.
-    fn is_abandoned_flush(&self) -> bool {
-        self.bytes.is_empty() && self.flushed.as_ref().is_some_and(oneshot::Sender::is_closed)
+#[derive(Debug)]
+struct Flush {
+    until: u64,
+    told: oneshot::Sender<()>,
+}
+
+/// A message on its way into the queue.
+#[derive(Debug)]
+pub(crate) enum Encoded<'a> {
+    /// One that nobody else has.
+    Own(&'a mut BytesMut),
+    /// One that may go to many: its bytes are not copied before they are sealed.
+    Shared(&'a Bytes),
+}
+
+impl Encoded<'_> {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
     }
+}
+
+/// The next bytes to be sealed.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) pieces: Vec<Bytes>,
+    size: usize,
+    /// What they took of the bound.
+    cost: usize,
+    /// Where they end.
+    pub(crate) end: u64,
+}
+
+/// How much to take at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Portion {
+    /// How many bytes at most.
+    pub(crate) bytes: usize,
+    /// What each piece counts beyond its bytes.
+    pub(crate) piece_overhead: usize,
+    /// A piece is cut at a multiple of this.
+    pub(crate) cut: usize,
 }
 
 /// The connection takes no more messages.
@@ -44,12 +105,18 @@ impl QueuedMessage {
 pub(crate) struct OutgoingClosed;
 
 impl Outgoing {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, packing: Packing) -> Self {
         Self {
             limit,
-            room: Arc::new(Semaphore::new(limit)),
+            packing,
+            room: Semaphore::new(limit),
             queue: Mutex::default(),
+            is_waiting: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) fn packing(&self) -> Packing {
+        self.packing
     }
 
     /// The largest message that fits, in bytes.
@@ -57,57 +124,158 @@ impl Outgoing {
         self.limit - ConnectionOptions::MESSAGE_OVERHEAD
     }
 
-    pub(crate) async fn reserve(&self, size: usize) -> Result<OwnedSemaphorePermit, OutgoingClosed> {
-        self.room
-            .clone()
-            .acquire_many_owned(Self::cost(size))
-            .await
-            .map_err(|_| OutgoingClosed)
+    pub(crate) async fn reserve(&self, size: usize) -> Result<SemaphorePermit<'_>, OutgoingClosed> {
+        self.room.acquire_many(permits(size)).await.map_err(|_| OutgoingClosed)
     }
 
     /// `None` if there is no room now.
-    pub(crate) fn try_reserve(&self, size: usize) -> Result<Option<OwnedSemaphorePermit>, OutgoingClosed> {
-        match self.room.clone().try_acquire_many_owned(Self::cost(size)) {
+    pub(crate) fn try_reserve(&self, size: usize) -> Result<Option<SemaphorePermit<'_>>, OutgoingClosed> {
+        match self.room.try_acquire_many(permits(size)) {
             Ok(room) => Ok(Some(room)),
             Err(TryAcquireError::NoPermits) => Ok(None),
             Err(TryAcquireError::Closed) => Err(OutgoingClosed),
         }
     }
 
-    pub(crate) fn push(&self, message: QueuedMessage) -> Result<(), OutgoingClosed> {
+    /// Appends a message for which there is room. Tells where it ends, and whether it is the first: then nobody may know
+    /// of it yet.
+    pub(crate) fn push(&self, message: Encoded<'_>, room: SemaphorePermit<'_>) -> Result<(u64, bool), OutgoingClosed> {
         let mut queue = self.lock();
         if queue.closed {
             return Err(OutgoingClosed);
         }
-        // They take no room, so that nothing but this bounds them.
-        while queue.messages.back().is_some_and(QueuedMessage::is_abandoned_flush) {
-            queue.messages.pop_back();
+        let is_first = queue.is_empty();
+        let cost = room.num_permits();
+        let size = message.bytes().len();
+        queue.end += size as u64;
+        if size == 0 {
+            // It is on its way already.
+            return Ok((queue.end, false));
         }
-        queue.messages.push_back(message);
-        Ok(())
+        if is_first {
+            self.is_waiting.store(true, Relaxed);
+        }
+        room.forget();
+        match message {
+            Encoded::Own(bytes) if size < RUN_SIZE / 4 && self.packing == Packing::Packed => queue.extend(bytes, cost),
+            Encoded::Own(bytes) => queue.append(bytes.split().freeze(), cost),
+            Encoded::Shared(bytes) => queue.append(bytes.clone(), cost),
+        }
+        Ok((queue.end, is_first))
     }
 
-    /// Moves messages of together at least `bytes` bytes to `batch`, or all that there are; returns how many bytes
-    /// they have. Requests to be told come along with the message before them.
-    pub(crate) fn take(&self, bytes: usize, batch: &mut VecDeque<QueuedMessage>) -> usize {
+    /// Whether there is something in the queue. It may change at once.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Relaxed)
+    }
+
+    /// Lets a message of `size` bytes past the empty queue, to be sealed at once; tells where it ends. `None` if others
+    /// are waiting.
+    pub(crate) fn pass(&self, size: usize) -> Result<Option<u64>, OutgoingClosed> {
         let mut queue = self.lock();
-        let mut taken = 0;
-        while queue
-            .messages
-            .front()
-            .is_some_and(|next| taken < bytes || next.bytes.is_empty())
-        {
-            let Some(message) = queue.messages.pop_front() else {
+        if queue.closed {
+            return Err(OutgoingClosed);
+        }
+        if !queue.is_empty() {
+            return Ok(None);
+        }
+        queue.end += size as u64;
+        queue.taken = queue.end;
+        Ok(Some(queue.end))
+    }
+
+    /// Takes the next bytes out of the queue. [`release`](Self::release) gives back their room.
+    pub(crate) fn take(&self, portion: Portion) -> Batch {
+        let mut queue = self.lock();
+        queue.end_run();
+        let mut batch = Batch::default();
+        let mut left = portion.bytes;
+        while let Some(piece) = queue.pieces.front_mut() {
+            let size = piece.bytes.len();
+            if size + portion.piece_overhead <= left || batch.pieces.is_empty() && size <= left {
+                left = left.saturating_sub(size + portion.piece_overhead);
+                batch.size += size;
+                batch.cost += piece.cost;
+                batch.pieces.extend(queue.pieces.pop_front().map(|piece| piece.bytes));
+            } else {
+                let head = left - left % portion.cut;
+                if head > 0 && head < size {
+                    batch.pieces.push(piece.bytes.split_to(head));
+                    piece.cost -= head;
+                    batch.size += head;
+                    batch.cost += head;
+                }
                 break;
-            };
-            taken += message.bytes.len();
-            batch.push_back(message);
+            }
         }
-        if queue.messages.is_empty() {
+        queue.taken += batch.size as u64;
+        batch.end = queue.taken;
+        if queue.pieces.is_empty() {
             // Give the memory of a burst back.
-            queue.messages = VecDeque::new();
+            queue.pieces = VecDeque::new();
+            self.is_waiting.store(false, Relaxed);
         }
-        taken
+        batch
+    }
+
+    /// Gives the room of a batch to whoever waits for it.
+    pub(crate) fn release(&self, batch: Batch) {
+        drop(batch.pieces);
+        self.room.add_permits(batch.cost);
+    }
+
+    /// Whether somebody waits for the messages up to `place` or before to be flushed.
+    pub(crate) fn flush_is_awaited(&self, place: u64) -> bool {
+        self.lock().flushes.front().is_some_and(|flush| flush.until <= place)
+    }
+
+    /// The operating system has everything up to `place`.
+    pub(crate) fn set_flushed(&self, place: u64) {
+        let mut told = Vec::new();
+        {
+            let mut queue = self.lock();
+            queue.flushed = place;
+            while queue.flushes.front().is_some_and(|flush| flush.until <= place) {
+                told.extend(queue.flushes.pop_front().map(|flush| flush.told));
+            }
+            if queue.flushes.is_empty() {
+                queue.flushes = VecDeque::new();
+            }
+        }
+        for told in told {
+            // Whoever asked may have gone.
+            let _ = told.send(());
+        }
+    }
+
+    /// Where the messages end that are in the queue or have gone through it.
+    pub(crate) fn end(&self) -> Result<u64, OutgoingClosed> {
+        let queue = self.lock();
+        if queue.closed {
+            Err(OutgoingClosed)
+        } else {
+            Ok(queue.end)
+        }
+    }
+
+    /// Tells when the operating system has everything up to `until`; dropped if it never will. `None` if it has already.
+    pub(crate) fn on_flush(&self, until: u64) -> Result<Option<oneshot::Receiver<()>>, OutgoingClosed> {
+        let mut queue = self.lock();
+        if queue.flushed >= until {
+            return Ok(None);
+        }
+        if queue.discarded {
+            return Err(OutgoingClosed);
+        }
+        // They take no room, so that nothing but this bounds them.
+        while queue.flushes.back().is_some_and(|flush| flush.told.is_closed()) {
+            queue.flushes.pop_back();
+        }
+        let (told, wait) = oneshot::channel();
+        // In order although several may have asked at the same time.
+        let place = queue.flushes.partition_point(|flush| flush.until <= until);
+        queue.flushes.insert(place, Flush { until, told });
+        Ok(Some(wait))
     }
 
     /// Takes no more messages; those in the queue stay.
@@ -118,8 +286,21 @@ impl Outgoing {
 
     /// Throws away what is in the queue.
     pub(crate) fn discard(&self) {
-        let messages = std::mem::take(&mut self.lock().messages);
-        drop(messages);
+        let discarded = {
+            let mut queue = self.lock();
+            queue.end_run();
+            let rest = Queue {
+                end: queue.end,
+                taken: queue.end,
+                flushed: queue.flushed,
+                closed: queue.closed,
+                discarded: true,
+                ..Queue::default()
+            };
+            std::mem::replace(&mut *queue, rest)
+        };
+        self.room
+            .add_permits(discarded.pieces.iter().map(|piece| piece.cost).sum());
     }
 
     /// How many bytes of the bound are in use.
@@ -127,39 +308,44 @@ impl Outgoing {
         self.limit - self.room.available_permits()
     }
 
-    fn cost(size: usize) -> u32 {
-        u32::try_from(size.saturating_add(ConnectionOptions::MESSAGE_OVERHEAD)).unwrap_or(u32::MAX)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn flush() -> (QueuedMessage, oneshot::Receiver<()>) {
-        let (flushed, wait) = oneshot::channel();
-        let request = QueuedMessage {
-            bytes: Bytes::new(),
-            flushed: Some(flushed),
-            _room: None,
-        };
-        (request, wait)
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.run.is_empty()
     }
 
-    #[test]
-    fn abandoned_flushes_leave_the_queue() {
-        let outgoing = Outgoing::new(1000);
-        let (kept, wait) = flush();
-        outgoing.push(kept).unwrap();
-        for _ in 0..1000 {
-            let (abandoned, _) = flush();
-            outgoing.push(abandoned).unwrap();
+    fn append(&mut self, bytes: Bytes, cost: usize) {
+        self.end_run();
+        self.pieces.push_back(Piece { bytes, cost });
+    }
+
+    /// Copies a small message to the end of the run.
+    fn extend(&mut self, message: &[u8], cost: usize) {
+        if self.run.len() + message.len() > RUN_SIZE {
+            self.end_run();
+            // As many will probably follow.
+            self.run.reserve(RUN_SIZE);
         }
-        assert_eq!(outgoing.lock().messages.len(), 2);
-        drop(wait);
+        self.run.extend_from_slice(message);
+        self.run_cost += cost;
+    }
+
+    fn end_run(&mut self) {
+        if !self.run.is_empty() {
+            let bytes = std::mem::take(&mut self.run).freeze();
+            let cost = std::mem::take(&mut self.run_cost);
+            self.pieces.push_back(Piece { bytes, cost });
+        }
     }
 }
+
+fn permits(size: usize) -> u32 {
+    u32::try_from(size.saturating_add(ConnectionOptions::MESSAGE_OVERHEAD)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

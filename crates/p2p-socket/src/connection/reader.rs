@@ -1,6 +1,7 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::{
+    collections::VecDeque,
     error::Error,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -13,9 +14,6 @@ use tokio_util::codec::Decoder;
 
 use super::{ConnectionError, Incoming, Received, scratch};
 
-/// How many reads one poll makes at most, so that one busy connection does not keep a thread from the others.
-const READS_PER_POLL: usize = 4;
-
 /// Beyond this size, in bytes, a message leaves its buffer behind when it is decoded.
 const LARGE_MESSAGE: usize = scratch::SIZE;
 
@@ -24,7 +22,7 @@ const LARGE_MESSAGE: usize = scratch::SIZE;
 #[error("the encoding made a message without consuming a byte")]
 struct NothingConsumed;
 
-/// The receiving half of the driver: bytes from the transport become messages in the incoming queue.
+/// The receiving half of the work: bytes from the transport become messages in the incoming queue.
 #[derive(Debug)]
 pub(crate) struct Reader<C> {
     opener: ChunkOpener,
@@ -57,15 +55,17 @@ where
         }
     }
 
-    /// Moves messages to the queue until the transport has no more bytes or the queue no more room. Ready at the end,
-    /// with its cause.
+    /// Moves messages to the queue until the transport has no more bytes or the queue no more room, in `reads` reads at
+    /// most, so that one busy connection does not keep a thread from the others. Ready when there may be more, or at the
+    /// end, with its cause.
     pub(crate) fn poll<T: AsyncRead + Unpin>(
         &mut self,
         io: &mut T,
         incoming: &Incoming<C::Item>,
+        reads: usize,
         cx: &mut Context<'_>,
-    ) -> Poll<ConnectionError> {
-        for _ in 0..READS_PER_POLL {
+    ) -> Poll<Result<(), ConnectionError>> {
+        for _ in 0..reads {
             let Some(mut room) = incoming.room(self.partial_size()) else {
                 return Poll::Pending;
             };
@@ -73,7 +73,7 @@ where
                 match self.decode(room, incoming) {
                     Ok(()) if self.decodable => continue,
                     Ok(()) => {}
-                    Err(error) => return Poll::Ready(error),
+                    Err(error) => return Poll::Ready(Err(error)),
                 }
                 match incoming.room(self.partial_size()) {
                     Some(left) => room = left,
@@ -83,7 +83,7 @@ where
             // A byte more than has come, at least, or it would be decodable.
             let size = self.stream.len().saturating_add(1);
             if let Err(error) = check_size(size, incoming) {
-                return Poll::Ready(error);
+                return Poll::Ready(Err(error));
             }
             if room < incoming.worth_while() {
                 // Nothing but this message is held. Its last chunk may go beyond the bound: whether a message fits
@@ -96,11 +96,11 @@ where
             };
             if let Err(error) = filled {
                 // What is authentic in front of a bad chunk is still received.
-                return Poll::Ready(self.decode(usize::MAX, incoming).err().unwrap_or(error));
+                self.decode(usize::MAX, incoming)?;
+                return Poll::Ready(Err(error));
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        Poll::Ready(Ok(()))
     }
 
     /// The bytes of the unfinished message and chunk.
@@ -165,7 +165,7 @@ where
     /// Decodes one message, or a full queue of undecoded bytes would never move, and more as long as there is room
     /// for what the queue adds to them.
     fn decode(&mut self, mut room: usize, incoming: &Incoming<C::Item>) -> Result<(), ConnectionError> {
-        let mut batch = Vec::new();
+        let mut batch = VecDeque::new();
         let result = loop {
             if room == 0 && !batch.is_empty() {
                 break Ok(());
@@ -188,7 +188,7 @@ where
                     }
                     // The bytes leave the stream for the queue: only the overhead is new.
                     room = room.saturating_sub(received.cost().saturating_sub(received.encoded_size));
-                    batch.push(received);
+                    batch.push_back(received);
                 }
                 Ok(None) => {
                     self.decodable = false;
@@ -203,6 +203,16 @@ where
         }
         incoming.push(batch);
         result
+    }
+}
+
+impl<C> Reader<C> {
+    /// Throws away what has been read and is no message yet.
+    pub(crate) fn discard(&mut self) {
+        self.ahead = None;
+        self.chunk = Vec::new();
+        self.stream = BytesMut::new();
+        self.decodable = false;
     }
 }
 

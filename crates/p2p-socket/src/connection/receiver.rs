@@ -2,13 +2,13 @@ use std::{
     fmt,
     future::poll_fn,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll, ready},
 };
 
 use futures_core::Stream;
 
-use super::{ConnectionError, Handles, Received, TryRecvError};
+use super::{ConnectionError, Direction, Handles, Link, Received, TryRecvError, incoming::NoMessage};
 
 /// The receiving half of a connection. When it is dropped, what the remote sends is read and thrown away.
 pub struct Receiver<M> {
@@ -35,7 +35,13 @@ impl<M> Receiver<M> {
     ///
     /// Cancel safe: a message is taken only when it is handed out.
     pub async fn recv(&mut self) -> Result<Received<M>, ConnectionError> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+        match self.next() {
+            Ok(next) => next,
+            Err(NotYet) => {
+                let waiting = Waiting(self);
+                poll_fn(|cx| waiting.0.poll_wait(cx, true)).await
+            }
+        }
     }
 
     /// The next message, if one is waiting. Octez: `P2p_socket.read_now`.
@@ -44,11 +50,9 @@ impl<M> Receiver<M> {
     ///
     /// [`TryRecvError::Empty`] if none is, [`TryRecvError::Closed`] at the end.
     pub fn try_recv(&mut self) -> Result<Received<M>, TryRecvError> {
-        let shared = &self.handles.shared;
-        match shared.incoming.try_pop() {
-            Ok(popped) => Ok(self.taken(popped)),
-            Err(true) => Err(TryRecvError::Closed(shared.status.cause())),
-            Err(false) => Err(TryRecvError::Empty),
+        match self.next() {
+            Ok(next) => Ok(next?),
+            Err(NotYet) => Err(TryRecvError::Empty),
         }
     }
 
@@ -58,11 +62,15 @@ impl<M> Receiver<M> {
     ///
     /// Those of [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received<M>, ConnectionError>> {
-        let shared = &self.handles.shared;
-        Poll::Ready(match ready!(shared.incoming.poll_pop(cx)) {
-            Some(popped) => Ok(self.taken(popped)),
-            None => Err(shared.status.cause()),
-        })
+        match self.next() {
+            Ok(next) => Poll::Ready(next),
+            // Who calls it may never do so again, and would not tell.
+            Err(NotYet) => {
+                let next = ready!(self.poll_wait(cx, false));
+                self.handles.link.queues.status.wakers.receiver_leaves();
+                Poll::Ready(next)
+            }
+        }
     }
 
     /// Resolves when nothing more will come from the remote; messages may still be waiting.
@@ -72,26 +80,72 @@ impl<M> Receiver<M> {
     ///
     /// Cancel safe.
     pub async fn closed(&self) {
-        self.handles.shared.status.reading_ended.cancelled().await;
+        self.handles.link.queues.status.wait_for_end(Direction::Receiving).await;
     }
 
     /// How many bytes of the incoming queue's bound are in use by messages that wait to be received.
     pub fn queued_bytes(&self) -> usize {
-        self.handles.shared.incoming.used()
+        self.handles.link.queues.incoming.used()
     }
 
-    fn taken(&self, (received, wake_driver): (Received<M>, bool)) -> Received<M> {
-        if wake_driver {
-            self.handles.shared.status.driver.wake();
+    /// What is in the queue, or its end.
+    fn next(&self) -> Result<Result<Received<M>, ConnectionError>, NotYet> {
+        let queues = &self.handles.link.queues;
+        match queues.incoming.pop() {
+            Ok(popped) => {
+                if popped.makes_room {
+                    queues.status.wakers.wake_driver();
+                }
+                if popped.is_last {
+                    queues.answering.store(true, Relaxed);
+                }
+                Ok(Ok(popped.received))
+            }
+            Err(NoMessage::Ever) => Ok(Err(queues.status.cause())),
+            Err(NoMessage::Yet) => Err(NotYet),
         }
-        received
+    }
+
+    /// Reads from the transport, or waits until there is something to read.
+    fn poll_wait(&self, cx: &mut Context<'_>, stays: bool) -> Poll<Result<Received<M>, ConnectionError>> {
+        let Link { queues, ends } = &*self.handles.link;
+        let wakers = &queues.status.wakers;
+        wakers.set_receiver(cx.waker());
+        let has_more = ends.read(queues, stays);
+        match self.next() {
+            Ok(next) => {
+                if has_more {
+                    wakers.leave_unseen();
+                }
+                Poll::Ready(next)
+            }
+            Err(NotYet) => {
+                if has_more {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// No message is waiting.
+struct NotYet;
+
+/// A receiver in `recv`, which leaves when that is dropped.
+struct Waiting<'a, M>(&'a Receiver<M>);
+
+impl<M> Drop for Waiting<'_, M> {
+    fn drop(&mut self) {
+        self.0.handles.link.queues.status.wakers.receiver_leaves();
     }
 }
 
 impl<M> Drop for Receiver<M> {
     fn drop(&mut self) {
-        self.handles.shared.incoming.abandon();
-        self.handles.shared.status.driver.wake();
+        let queues = &self.handles.link.queues;
+        queues.incoming.abandon();
+        queues.status.wakers.wake_driver();
     }
 }
 

@@ -1,56 +1,28 @@
-use std::{
-    error::Error,
-    fmt,
-    future::Future,
-    marker::PhantomData,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-};
+use std::{cell::RefCell, fmt, marker::PhantomData, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use futures_sink::Sink;
-use p2p_framing::EncodeError;
-use tokio::sync::oneshot;
-use tokio_util::codec::Encoder;
+use tokio::sync::SemaphorePermit;
 
 use super::{
-    Handles, SendError, TrySendError,
-    outgoing::{OutgoingClosed, QueuedMessage},
+    Direction, Handles, Link, SendError, TrySendError,
+    outgoing::{Encoded, OutgoingClosed},
+    sink::Sinking,
 };
 
 /// The sending half of a connection. Clones send on the same connection.
+///
+/// A message that finds nothing before it is sealed and handed to the transport by the call that sends it. When many
+/// come at once, they are packed and written by the connection's task.
 pub struct Sender<M> {
     handles: Arc<Handles<M>>,
-    encode: Arc<EncodeFn<M>>,
-    /// The message that the [`Sink`] has taken and for which there is no room yet.
-    overflow: Option<Sinking>,
-    /// The flush that the [`Sink`] has begun.
-    flushing: Option<Sinking>,
+    pub(super) sinking: Sinking,
 }
 
-type Sinking = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + Sync>>;
-
-type EncodeFn<M> = dyn Fn(M) -> Result<Bytes, SendError> + Send + Sync;
-
 impl<M> Sender<M> {
-    pub(super) fn new<C>(handles: Arc<Handles<M>>, encoding: C) -> Self
-    where
-        C: Encoder<M> + Clone + Send + Sync + 'static,
-        C::Error: Error + Send + Sync + 'static,
-    {
-        let encode = move |message| {
-            let mut bytes = BytesMut::new();
-            match encoding.clone().encode(message, &mut bytes) {
-                Ok(()) => Ok(bytes.freeze()),
-                Err(error) => Err(encode_error(Box::new(error))),
-            }
-        };
+    pub(super) fn new(handles: Arc<Handles<M>>) -> Self {
         Self {
             handles,
-            encode: Arc::new(encode),
-            overflow: None,
-            flushing: None,
+            sinking: Sinking::default(),
         }
     }
 
@@ -64,7 +36,10 @@ impl<M> Sender<M> {
     ///
     /// When dropped, either the message is queued whole, or not at all; waiting is in the order of asking.
     pub async fn send(&self, message: M) -> Result<(), SendError> {
-        self.send_encoded(&self.encode(message)?).await
+        match self.offer(message, false)? {
+            Offered::Taken { .. } => Ok(()),
+            Offered::Full(encoded) => self.wait_for_room(encoded, false).await.map(drop),
+        }
     }
 
     /// Queues a message if there is room for it now. Octez: `P2p_socket.write_now`.
@@ -73,7 +48,10 @@ impl<M> Sender<M> {
     ///
     /// [`TrySendError::Full`] gives the encoded message back, [`TrySendError::Failed`] as in [`send`](Self::send).
     pub fn try_send(&self, message: M) -> Result<(), TrySendError<M>> {
-        self.try_send_encoded(&self.encode(message)?)
+        match self.offer(message, false)? {
+            Offered::Taken { .. } => Ok(()),
+            Offered::Full(encoded) => Err(TrySendError::Full(EncodedMessage::new(encoded))),
+        }
     }
 
     /// Sends a message and waits until the operating system has all of it. Octez: `P2p_socket.write_sync`, which
@@ -87,16 +65,11 @@ impl<M> Sender<M> {
     ///
     /// As [`send`](Self::send); a message that is queued already stays there.
     pub async fn send_flushed(&self, message: M) -> Result<(), SendError> {
-        let message = self.encode(message)?;
-        let size = self.check_size(&message)?;
-        let room = self
-            .handles
-            .shared
-            .outgoing
-            .reserve(size)
-            .await
-            .map_err(|closed| self.closed_error(closed))?;
-        self.push_and_wait(message.bytes, Some(room)).await
+        let end = match self.offer(message, true)? {
+            Offered::Taken { end } => end,
+            Offered::Full(encoded) => self.wait_for_room(encoded, true).await?,
+        };
+        self.flush_to(end).await
     }
 
     /// Waits until the operating system has every message that was queued before.
@@ -109,7 +82,8 @@ impl<M> Sender<M> {
     ///
     /// Nothing is lost when it is dropped.
     pub async fn flush(&self) -> Result<(), SendError> {
-        self.push_and_wait(Bytes::new(), None).await
+        let end = self.handles.link.queues.outgoing.end();
+        self.flush_to(end.map_err(|closed| self.closed_error(closed))?).await
     }
 
     /// Encodes a message once, to send it to many peers. Octez: `P2p_socket.encode`.
@@ -118,10 +92,9 @@ impl<M> Sender<M> {
     ///
     /// [`SendError::Encoding`] or [`SendError::TooLarge`].
     pub fn encode(&self, message: M) -> Result<EncodedMessage<M>, SendError> {
-        Ok(EncodedMessage {
-            bytes: (self.encode)(message)?,
-            message: PhantomData,
-        })
+        let mut bytes = BytesMut::new();
+        self.handles.link.ends.encode(message, &mut bytes)?;
+        Ok(EncodedMessage::new(bytes))
     }
 
     /// As [`send`](Self::send), for a message that is encoded already, perhaps by another connection.
@@ -134,19 +107,10 @@ impl<M> Sender<M> {
     ///
     /// As [`send`](Self::send).
     pub async fn send_encoded(&self, message: &EncodedMessage<M>) -> Result<(), SendError> {
-        let size = self.check_size(message)?;
-        let room = self
-            .handles
-            .shared
-            .outgoing
-            .reserve(size)
-            .await
-            .map_err(|closed| self.closed_error(closed))?;
-        self.push(QueuedMessage {
-            bytes: message.bytes.clone(),
-            flushed: None,
-            _room: Some(room),
-        })
+        match self.try_submit(Encoded::Shared(&message.bytes), false)? {
+            Some(_) => Ok(()),
+            None => self.wait_for_room(message.bytes.clone(), false).await.map(drop),
+        }
     }
 
     /// As [`try_send`](Self::try_send), for a message that is encoded already. Octez: `P2p_socket.write_encoded_now`.
@@ -155,21 +119,10 @@ impl<M> Sender<M> {
     ///
     /// [`TrySendError::Full`] gives the message back, [`TrySendError::Failed`] as in [`send`](Self::send).
     pub fn try_send_encoded(&self, message: &EncodedMessage<M>) -> Result<(), TrySendError<M>> {
-        let size = self.check_size(message)?;
-        let room = self
-            .handles
-            .shared
-            .outgoing
-            .try_reserve(size)
-            .map_err(|closed| self.closed_error(closed))?;
-        let Some(room) = room else {
-            return Err(TrySendError::Full(message.clone()));
-        };
-        Ok(self.push(QueuedMessage {
-            bytes: message.bytes.clone(),
-            flushed: None,
-            _room: Some(room),
-        })?)
+        match self.try_submit(Encoded::Shared(&message.bytes), false)? {
+            Some(_) => Ok(()),
+            None => Err(TrySendError::Full(message.clone())),
+        }
     }
 
     /// Resolves when nothing can be sent any more. Octez: `P2p_socket.wait_writer_closed`.
@@ -178,69 +131,108 @@ impl<M> Sender<M> {
     ///
     /// Cancel safe.
     pub async fn closed(&self) {
-        self.handles.shared.status.writing_ended.cancelled().await;
+        self.handles.link.queues.status.wait_for_end(Direction::Sending).await;
     }
 
     /// How many bytes of the outgoing queue's bound are in use.
     pub fn queued_bytes(&self) -> usize {
-        self.handles.shared.outgoing.used()
+        self.handles.link.queues.outgoing.used()
     }
 
-    fn check_size(&self, message: &EncodedMessage<M>) -> Result<usize, SendError> {
-        let (size, maximum) = (message.len(), self.handles.shared.outgoing.max_message_size());
+    /// Encodes a message, into room that this thread has spare, and sends or queues it.
+    fn offer(&self, message: M, urgent: bool) -> Result<Offered, SendError> {
+        ROOM.with(|room| match room.try_borrow_mut() {
+            Ok(mut room) => {
+                let offered = self.offer_from(message, urgent, &mut room);
+                if room.capacity() > SPARE_ROOM {
+                    *room = BytesMut::new();
+                }
+                offered
+            }
+            // The encoding of another message sends this one.
+            Err(_) => self.offer_from(message, urgent, &mut BytesMut::new()),
+        })
+    }
+
+    fn offer_from(&self, message: M, urgent: bool, room: &mut BytesMut) -> Result<Offered, SendError> {
+        room.clear();
+        self.handles.link.ends.encode(message, room)?;
+        Ok(match self.try_submit(Encoded::Own(room), urgent)? {
+            Some(end) => Offered::Taken { end },
+            None => Offered::Full(room.split()),
+        })
+    }
+
+    async fn wait_for_room(&self, message: impl Into<Bytes>, urgent: bool) -> Result<u64, SendError> {
+        let message = message.into();
+        let room = self.handles.link.queues.outgoing.reserve(message.len()).await;
+        room.and_then(|room| self.push(Encoded::Shared(&message), room, urgent))
+            .map_err(|closed| self.closed_error(closed))
+    }
+
+    /// `None` if there is no room.
+    fn try_submit(&self, message: Encoded<'_>, urgent: bool) -> Result<Option<u64>, SendError> {
+        let Link { queues, ends } = &*self.handles.link;
+        let (size, maximum) = (message.bytes().len(), queues.outgoing.max_message_size());
         if size > maximum {
-            Err(SendError::TooLarge { size, maximum })
-        } else {
-            Ok(size)
+            return Err(SendError::TooLarge { size, maximum });
         }
+        let sent = match ends.write_single(queues, message.bytes(), urgent) {
+            Ok(None) => match queues.outgoing.try_reserve(size) {
+                Ok(Some(room)) => self.push(message, room, urgent).map(Some),
+                Ok(None) => Ok(None),
+                Err(closed) => Err(closed),
+            },
+            sent => sent,
+        };
+        sent.map_err(|closed| self.closed_error(closed))
     }
 
-    fn push(&self, message: QueuedMessage) -> Result<(), SendError> {
-        self.handles
-            .shared
-            .outgoing
-            .push(message)
-            .map_err(|closed| self.closed_error(closed))?;
-        self.handles.shared.status.driver.wake();
-        Ok(())
+    fn push(&self, message: Encoded<'_>, room: SemaphorePermit<'_>, urgent: bool) -> Result<u64, OutgoingClosed> {
+        let queues = &self.handles.link.queues;
+        let (end, is_first) = queues.outgoing.push(message, room)?;
+        // What is urgent will be flushed at once.
+        if is_first && !urgent {
+            queues.status.wakers.wake_driver();
+        }
+        Ok(end)
     }
 
-    async fn push_and_wait(
-        &self,
-        bytes: Bytes,
-        room: Option<tokio::sync::OwnedSemaphorePermit>,
-    ) -> Result<(), SendError> {
-        let (flushed, wait) = oneshot::channel();
-        self.push(QueuedMessage {
-            bytes,
-            flushed: Some(flushed),
-            _room: room,
-        })?;
-        wait.await.map_err(|_| self.closed_error(OutgoingClosed))
+    async fn flush_to(&self, end: u64) -> Result<(), SendError> {
+        let Link { queues, ends } = &*self.handles.link;
+        let flushed = queues.outgoing.on_flush(end);
+        let Some(flushed) = flushed.map_err(|closed| self.closed_error(closed))? else {
+            return Ok(());
+        };
+        ends.write(queues);
+        flushed.await.map_err(|_| self.closed_error(OutgoingClosed))
     }
 
     fn closed_error(&self, _: OutgoingClosed) -> SendError {
-        SendError::Closed(self.handles.shared.status.sending_cause())
+        SendError::Closed(self.handles.link.queues.status.sending_cause())
     }
 }
 
-fn encode_error(error: Box<dyn Error + Send + Sync>) -> SendError {
-    match error.downcast_ref::<EncodeError>() {
-        Some(EncodeError::TooLarge { size, maximum }) => SendError::TooLarge {
-            size: *size,
-            maximum: *maximum,
-        },
-        _ => SendError::Encoding(error),
-    }
+/// What became of a message.
+enum Offered {
+    /// It is sent or queued, up to `end`.
+    Taken { end: u64 },
+    /// There is no room for it.
+    Full(BytesMut),
+}
+
+/// How much room a thread keeps to encode messages in, in bytes.
+const SPARE_ROOM: usize = 16 * 1024;
+
+thread_local! {
+    static ROOM: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
 
 impl<M> Clone for Sender<M> {
     fn clone(&self) -> Self {
         Self {
             handles: self.handles.clone(),
-            encode: self.encode.clone(),
-            overflow: None,
-            flushing: None,
+            sinking: Sinking::default(),
         }
     }
 }
@@ -253,51 +245,6 @@ impl<M> fmt::Debug for Sender<M> {
     }
 }
 
-/// Flushing waits as [`Sender::flush`] does; closing flushes and leaves the connection open for others.
-impl<M: Send + 'static> Sink<M> for Sender<M> {
-    type Error = SendError;
-
-    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        poll_sinking(&mut self.overflow, cx)
-    }
-
-    fn start_send(mut self: Pin<&mut Self>, message: M) -> Result<(), SendError> {
-        // A flush that was begun before does not speak for this message.
-        self.flushing = None;
-        match self.try_send(message) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(message)) => {
-                let sender = self.clone();
-                self.overflow = Some(Box::pin(async move { sender.send_encoded(&message).await }));
-                Ok(())
-            }
-            Err(TrySendError::Failed(error)) => Err(error),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        ready!(self.as_mut().poll_ready(cx))?;
-        if self.flushing.is_none() {
-            let sender = self.clone();
-            self.flushing = Some(Box::pin(async move { sender.flush().await }));
-        }
-        poll_sinking(&mut self.flushing, cx)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        self.poll_flush(cx)
-    }
-}
-
-fn poll_sinking(sinking: &mut Option<Sinking>, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-    let Some(future) = sinking else {
-        return Poll::Ready(Ok(()));
-    };
-    let result = ready!(future.as_mut().poll(cx));
-    *sinking = None;
-    Poll::Ready(result)
-}
-
 /// A message that has been encoded once; a clone costs next to nothing. Octez: `P2p_socket.encoded_message`.
 pub struct EncodedMessage<M> {
     bytes: Bytes,
@@ -305,6 +252,13 @@ pub struct EncodedMessage<M> {
 }
 
 impl<M> EncodedMessage<M> {
+    fn new(bytes: BytesMut) -> Self {
+        Self {
+            bytes: bytes.freeze(),
+            message: PhantomData,
+        }
+    }
+
     /// How many bytes of plaintext it takes.
     pub fn len(&self) -> usize {
         self.bytes.len()

@@ -1,14 +1,16 @@
 use std::{
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
-use atomic_waker::AtomicWaker;
 use p2p_io_scheduler::ScheduledHandle;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{CloseError, ConnectionError, DisconnectionReason, Drain};
+use super::{CloseError, ConnectionError, Direction, DisconnectionReason, Drain, wakers::Wakers};
 use crate::deadline;
 
 /// How many reasons for closing are kept. The first ones tell, and whoever adds more in a loop shall not fill the memory.
@@ -17,14 +19,14 @@ const MAX_REASONS: usize = 16;
 /// What the handles of a connection and its driver tell each other, whatever the messages.
 #[derive(Debug)]
 pub(crate) struct Status {
-    /// Wakes the driver: there is something to send, room to receive, or a request to close.
-    pub(crate) driver: AtomicWaker,
+    pub(crate) wakers: Arc<Wakers>,
     /// Cancelled by the user to end the connection at once.
     pub(crate) cancellation: CancellationToken,
-    /// Cancelled by the driver when nothing more will be received.
-    pub(crate) reading_ended: CancellationToken,
-    /// Cancelled by the driver when nothing more will be sent.
-    pub(crate) writing_ended: CancellationToken,
+    /// Whether nothing more will be received, and whether nothing more will be sent. Set by the driver.
+    reading_ended: AtomicBool,
+    writing_ended: AtomicBool,
+    /// Notified when one of the two is set.
+    ended: Notify,
     /// The transport as the scheduler sees it.
     pub(crate) scheduled: ScheduledHandle,
     cause: OnceLock<ConnectionError>,
@@ -58,10 +60,11 @@ impl CloseRequest {
 impl Status {
     pub(crate) fn new(scheduled: ScheduledHandle, cancellation: CancellationToken) -> Self {
         Self {
-            driver: AtomicWaker::new(),
+            wakers: Arc::default(),
             cancellation,
-            reading_ended: CancellationToken::new(),
-            writing_ended: CancellationToken::new(),
+            reading_ended: AtomicBool::new(false),
+            writing_ended: AtomicBool::new(false),
+            ended: Notify::new(),
             scheduled,
             cause: OnceLock::new(),
             sending_failure: OnceLock::new(),
@@ -83,7 +86,7 @@ impl Status {
                 *current = Some(request);
             }
         }
-        self.driver.wake();
+        self.wakers.wake_driver();
     }
 
     /// Closes, unless someone has said already how to: whoever stops because the connection is being closed must
@@ -93,7 +96,7 @@ impl Status {
             drain: Drain::Discard,
             since: Instant::now(),
         });
-        self.driver.wake();
+        self.wakers.wake_driver();
     }
 
     pub(crate) fn close_request(&self) -> Option<CloseRequest> {
@@ -123,8 +126,37 @@ impl Status {
     pub(crate) fn finish(&self, outcome: Result<(), CloseError>) {
         self.set_cause(ConnectionError::ClosedLocally);
         let _ = self.outcome.set(outcome);
-        self.reading_ended.cancel();
-        self.writing_ended.cancel();
+        self.end(Direction::Receiving);
+        self.end(Direction::Sending);
+    }
+
+    /// Nothing more will go this way.
+    pub(crate) fn end(&self, direction: Direction) {
+        self.has_ended(direction).store(true, SeqCst);
+        self.ended.notify_waiters();
+    }
+
+    pub(crate) fn is_ended(&self, direction: Direction) -> bool {
+        self.has_ended(direction).load(SeqCst)
+    }
+
+    /// Resolves when nothing more will go this way. Cancel safe.
+    pub(crate) async fn wait_for_end(&self, direction: Direction) {
+        loop {
+            // In this order: whoever is notified in between has not missed it.
+            let ended = self.ended.notified();
+            if self.is_ended(direction) {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    fn has_ended(&self, direction: Direction) -> &AtomicBool {
+        match direction {
+            Direction::Receiving => &self.reading_ended,
+            Direction::Sending => &self.writing_ended,
+        }
     }
 
     pub(crate) fn outcome(&self) -> Result<(), CloseError> {

@@ -1,63 +1,74 @@
 use std::{
-    collections::VecDeque,
     io,
-    ops::Range,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use p2p_crypto::NoncesExhausted;
 use p2p_framing::{CHUNK_OVERHEAD, ChunkSealer};
-use tokio::{io::AsyncWrite, sync::oneshot};
+use tokio::io::AsyncWrite;
 
 use super::{
     ConnectionError, Packing,
-    outgoing::{Outgoing, QueuedMessage},
+    outgoing::{Outgoing, Portion},
     scratch,
 };
 
 /// How many writes one poll makes at most, so that one busy connection does not keep a thread from the others.
 const WRITES_PER_POLL: usize = 4;
 
-/// The sending half of the driver: messages from the outgoing queue become chunks on the transport.
+/// A message that comes within this time of the last one probably has more behind it. They are cheaper to send together:
+/// this is what a few writes of a single message cost.
+const BURST: Duration = Duration::from_micros(20);
+
+/// The sending half of the work: messages from the outgoing queue become chunks on the transport.
 #[derive(Debug)]
 pub(crate) struct Writer {
     sealer: ChunkSealer,
-    packing: Packing,
-    /// Messages taken from the queue and not yet sealed to their end.
-    batch: VecDeque<QueuedMessage>,
-    /// How much of the first message of `batch` has been sealed.
-    sealed_of_first: usize,
-    /// How many bytes of `batch` have not been sealed.
-    unsealed: usize,
     /// Sealed chunks, borrowed while there is something in it.
     buffer: Option<BytesMut>,
     /// How much of `buffer` has been written.
     position: usize,
-    /// Who waits for how many bytes in all to be written and flushed.
-    waiting: VecDeque<(u64, oneshot::Sender<()>)>,
-    /// Bytes sealed and bytes written in all.
+    /// How far the messages are sealed, and how far they are written.
     sealed: u64,
     written: u64,
     unflushed: bool,
+    /// When something was sealed last.
+    last: Option<Instant>,
 }
 
 impl Writer {
-    pub(crate) fn new(sealer: ChunkSealer, packing: Packing) -> Self {
+    pub(crate) fn new(sealer: ChunkSealer) -> Self {
         Self {
             sealer,
-            packing,
-            batch: VecDeque::new(),
-            sealed_of_first: 0,
-            unsealed: 0,
             buffer: None,
             position: 0,
-            waiting: VecDeque::new(),
             sealed: 0,
             written: 0,
             unflushed: false,
+            last: None,
         }
+    }
+
+    /// Whether everything that was sealed has been written and flushed.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.buffer.is_none() && !self.unflushed
+    }
+
+    /// Whether a message to be sent now is one of many.
+    pub(crate) fn in_burst(&self) -> bool {
+        self.last.is_some_and(|then| then.elapsed() < BURST)
+    }
+
+    /// Seals a message that goes up to `end` when nothing else is waiting.
+    pub(crate) fn seal_single(&mut self, message: &[u8], end: u64) -> Result<(), NoncesExhausted> {
+        debug_assert!(self.buffer.is_none());
+        let mut buffer = scratch::take_write_buffer();
+        self.sealer.seal_run([message], &mut buffer)?;
+        self.put(buffer, end);
+        Ok(())
     }
 
     /// Seals and writes what is queued. Ready when everything has been written and flushed.
@@ -68,18 +79,20 @@ impl Writer {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ConnectionError>> {
         for _ in 0..WRITES_PER_POLL {
-            ready!(self.poll_write_buffer(io, cx)).map_err(ConnectionError::io)?;
-            self.seal(outgoing)?;
+            let written = self.poll_write_buffer(io, cx).map_err(ConnectionError::io)?;
+            if written.is_ready() {
+                self.seal(outgoing)?;
+            }
             let idle = self.buffer.is_none();
-            let awaited = self.waiting.front().is_some_and(|(until, _)| *until <= self.written);
-            if self.unflushed && idle || awaited {
+            if self.unflushed && (idle || outgoing.flush_is_awaited(self.written)) {
                 ready!(Pin::new(&mut *io).poll_flush(cx)).map_err(ConnectionError::io)?;
                 self.unflushed = false;
-                self.tell_waiting();
+                outgoing.set_flushed(self.written);
             }
             if idle {
                 return Poll::Ready(Ok(()));
             }
+            ready!(written);
         }
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -87,10 +100,6 @@ impl Writer {
 
     /// Throws away what has not been written.
     pub(crate) fn discard(&mut self) {
-        self.batch.clear();
-        self.unsealed = 0;
-        self.sealed_of_first = 0;
-        self.waiting.clear();
         self.buffer = None;
     }
 
@@ -99,6 +108,7 @@ impl Writer {
             let unwritten = &buffer[self.position..];
             if unwritten.is_empty() {
                 self.position = 0;
+                self.written = self.sealed;
                 if let Some(buffer) = self.buffer.take() {
                     scratch::return_write_buffer(buffer);
                 }
@@ -108,7 +118,6 @@ impl Writer {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => {
                     self.position += count;
-                    self.written += count as u64;
                     self.unflushed = true;
                 }
             }
@@ -116,25 +125,15 @@ impl Writer {
         Poll::Ready(Ok(()))
     }
 
-    /// Fills the buffer with the chunks of the next messages, if there are any and it is empty.
+    /// Fills the buffer with the chunks of the next messages, if there are any.
     fn seal(&mut self, outgoing: &Outgoing) -> Result<(), NoncesExhausted> {
-        if self.buffer.is_some() {
+        let batch = outgoing.take(self.portion(outgoing.packing()));
+        if batch.pieces.is_empty() {
             return Ok(());
         }
-        let per_chunk = self.sealer.chunk_size().max_plaintext();
-        // A whole number of chunks, so that a message that is cut here leaves no chunk half full.
-        let budget = (scratch::SIZE / self.sealer.chunk_size().bytes()).max(1) * per_chunk;
-        self.unsealed += outgoing.take(budget.saturating_sub(self.unsealed), &mut self.batch);
-        if self.batch.is_empty() {
-            return Ok(());
-        }
-        let (run, total) = self.plan(budget, per_chunk);
         let mut buffer = scratch::take_write_buffer();
-        let pieces = run
-            .iter()
-            .zip(&self.batch)
-            .map(|(piece, message)| &message.bytes[piece.clone()]);
-        match self.packing {
+        let pieces = batch.pieces.iter().map(Bytes::as_ref);
+        match outgoing.packing() {
             Packing::Packed => self.sealer.seal_run(pieces, &mut buffer)?,
             Packing::OneMessagePerChunk => {
                 for piece in pieces {
@@ -142,68 +141,36 @@ impl Writer {
                 }
             }
         }
-        self.sealed += buffer.len() as u64;
-        self.unsealed -= total;
-        if total > 0 {
-            self.buffer = Some(buffer);
-        } else {
-            scratch::return_write_buffer(buffer);
-        }
-        let finished = run
-            .iter()
-            .zip(&self.batch)
-            .filter(|(piece, message)| piece.end == message.bytes.len())
-            .count();
-        self.sealed_of_first = run.last().filter(|_| finished < run.len()).map_or(0, |piece| piece.end);
-        for message in self.batch.drain(..finished) {
-            if let Some(flushed) = message.flushed {
-                self.waiting.push_back((self.sealed, flushed));
-            }
-        }
-        if self.batch.is_empty() {
-            // Give the memory of a burst back.
-            self.batch = VecDeque::new();
-        }
+        self.put(buffer, batch.end);
+        outgoing.release(batch);
         Ok(())
     }
 
-    /// Which part of each message of the batch to seal now, and how many bytes that is: `budget` at most, and with a
-    /// chunk for each message no more of them than fill the buffer.
-    fn plan(&self, budget: usize, per_chunk: usize) -> (Vec<Range<usize>>, usize) {
-        let (mut run, mut total, mut start) = (Vec::new(), 0, self.sealed_of_first);
-        for message in &self.batch {
-            let (left, room) = (message.bytes.len() - start, budget - total);
-            let mut size = left.min(room);
-            if self.packing == Packing::OneMessagePerChunk {
-                if total + run.len() * CHUNK_OVERHEAD > budget {
-                    break;
-                }
-                if size < left {
-                    size -= size % per_chunk;
-                }
-            }
-            if size == 0 && left > 0 {
-                break;
-            }
-            run.push(start..start + size);
-            total += size;
-            start = 0;
-            if size < left {
-                break;
-            }
+    fn put(&mut self, buffer: BytesMut, end: u64) {
+        self.last = Some(Instant::now());
+        self.sealed = end;
+        if buffer.is_empty() {
+            self.written = end;
+            // So that whoever waits for it is told.
+            self.unflushed = true;
+            scratch::return_write_buffer(buffer);
+        } else {
+            self.buffer = Some(buffer);
         }
-        (run, total)
     }
 
-    fn tell_waiting(&mut self) {
-        let done = self
-            .waiting
-            .iter()
-            .take_while(|(until, _)| *until <= self.written)
-            .count();
-        for (_, flushed) in self.waiting.drain(..done) {
-            // Whoever asked may have gone.
-            let _ = flushed.send(());
+    /// A whole number of chunks, so that a message that is cut there leaves no chunk half full.
+    fn portion(&self, packing: Packing) -> Portion {
+        let per_chunk = self.sealer.chunk_size().max_plaintext();
+        let bytes = (scratch::SIZE / self.sealer.chunk_size().bytes()).max(1) * per_chunk;
+        let (piece_overhead, cut) = match packing {
+            Packing::Packed => (0, 1),
+            Packing::OneMessagePerChunk => (CHUNK_OVERHEAD, per_chunk),
+        };
+        Portion {
+            bytes,
+            piece_overhead,
+            cut,
         }
     }
 }

@@ -1,0 +1,52 @@
+//! From dialling to a connection that both sides have accepted.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use p2p_crypto::Role;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::peers::Peer;
+
+/// `count` handshakes, `at_a_time` of them under way together, TCP connect included.
+pub(crate) async fn handshakes<P: Peer>(peer: &Arc<P>, count: usize, at_a_time: usize) -> Duration {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let start = Instant::now();
+    let accepting = {
+        let peer = peer.clone();
+        tokio::spawn(async move {
+            let mut accepted = Vec::new();
+            for _ in 0..count / at_a_time * at_a_time {
+                let (io, _) = listener.accept().await.unwrap();
+                io.set_nodelay(true).unwrap();
+                let peer = peer.clone();
+                accepted.push(tokio::spawn(
+                    async move { drop(peer.connect(io, Role::Responder).await) },
+                ));
+            }
+            for accepted in accepted {
+                accepted.await.unwrap();
+            }
+        })
+    };
+    let dialling: Vec<_> = (0..at_a_time)
+        .map(|_| {
+            let peer = peer.clone();
+            tokio::spawn(async move {
+                for _ in 0..count / at_a_time {
+                    let io = TcpStream::connect(address).await.unwrap();
+                    io.set_nodelay(true).unwrap();
+                    drop(peer.connect(io, Role::Initiator).await);
+                }
+            })
+        })
+        .collect();
+    for dialling in dialling {
+        dialling.await.unwrap();
+    }
+    accepting.await.unwrap();
+    start.elapsed()
+}

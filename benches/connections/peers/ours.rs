@@ -1,0 +1,63 @@
+//! Connections of p2p-socket.
+
+use bytes::Bytes;
+use p2p_crypto::{Difficulty, Identity, Role};
+use p2p_framing::encoding::RawEncoding;
+use p2p_socket::{ChainName, Config, Connection, ConnectionOptions, NetworkVersion, NodeMetadata, authenticate};
+use tokio::net::TcpStream;
+
+use super::{Channel, Peer, look_at};
+
+pub(crate) type RawConnection = Connection<Bytes, NodeMetadata>;
+
+pub(crate) struct Ours {
+    dialler: Config,
+    listener: Config,
+}
+
+impl Ours {
+    pub(crate) fn new() -> Self {
+        let config = || {
+            let version = NetworkVersion::current(ChainName::from("BENCH"));
+            Config::new(Identity::generate(Difficulty::NONE), version).required_difficulty(Difficulty::NONE)
+        };
+        Self {
+            dialler: config(),
+            listener: config(),
+        }
+    }
+}
+
+impl Peer for Ours {
+    type Channel = RawConnection;
+
+    async fn connect(&self, io: TcpStream, role: Role) -> RawConnection {
+        let config = match role {
+            Role::Initiator => &self.dialler,
+            Role::Responder => &self.listener,
+        };
+        let remote = io.peer_addr().unwrap();
+        let peer = authenticate(io, role, remote, config, NodeMetadata::default())
+            .await
+            .unwrap();
+        peer.accept(RawEncoding::default(), ConnectionOptions::default())
+            .await
+            .unwrap()
+    }
+}
+
+impl Channel for RawConnection {
+    async fn send(&mut self, message: &Bytes) {
+        Connection::send(self, message.clone()).await.unwrap();
+    }
+
+    async fn flush(&mut self) {
+        Connection::flush(self).await.unwrap();
+    }
+
+    async fn receive(&mut self, size: usize) -> u8 {
+        let message = self.recv().await.unwrap().message;
+        assert_eq!(message.len(), size);
+        look_at(&message)
+    }
+}
