@@ -173,8 +173,10 @@ impl Service {
             place = self.places.try_acquire().ok();
             place.is_none().then_some(RejectionMotive::TooManyConnections)
         };
-        let handshake = self.session.open(tcp, Role::Responder, remote, refuse, &report);
-        let opened = permit.run(handshake).await.unwrap_or_else(|Displaced { .. }| {
+        let opened = permit
+            .run(self.session.open(tcp, Role::Responder, remote, refuse, &report))
+            .await;
+        let opened = opened.unwrap_or_else(|Displaced { .. }| {
             let message = "too many connections had not finished their handshake, and this one had to go";
             Err(Failure::new("authenticate", "displaced", message))
         });

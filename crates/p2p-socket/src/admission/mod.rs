@@ -40,12 +40,15 @@ use std::{
     fmt,
     future::Future,
     net::IpAddr,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
+use pin_project_lite::pin_project;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 pub use self::{
     limits::AdmissionLimits,
@@ -137,11 +140,10 @@ impl Permit {
     /// # Cancel safety
     ///
     /// That of `handshake`. The permit is kept.
-    pub async fn run<F: Future>(&self, handshake: F) -> Result<F::Output, Displaced> {
-        tokio::select! {
-            biased;
-            output = handshake => Ok(output),
-            () = self.displaced.cancelled() => Err(Displaced),
+    pub fn run<F: Future>(&self, handshake: F) -> impl Future<Output = Result<F::Output, Displaced>> {
+        Run {
+            handshake,
+            displaced: self.displaced.cancelled(),
         }
     }
 
@@ -155,6 +157,28 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.admission.table().release(self.place);
+    }
+}
+
+pin_project! {
+    /// See [`Permit::run`].
+    struct Run<'a, F> {
+        #[pin]
+        handshake: F,
+        #[pin]
+        displaced: WaitForCancellationFuture<'a>,
+    }
+}
+
+impl<F: Future> Future for Run<'_, F> {
+    type Output = Result<F::Output, Displaced>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.handshake.poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        this.displaced.poll(cx).map(|()| Err(Displaced))
     }
 }
 

@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, net::IpAddr, time::Instant};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    net::IpAddr,
+    time::Instant,
+};
 
 use super::{Network, Refused, offenders::Offenders};
 use crate::AdmissionLimits;
@@ -18,7 +22,7 @@ use crate::AdmissionLimits;
 /// So the newcomer itself is never turned away for lack of room. A silent remote gets older and older while an honest
 /// one is through within a few round trips, and one owner of many addresses displaces himself.
 ///
-/// Deciding costs a look at all places, of which there are a few hundred.
+/// Deciding costs little while there is room, and a look at all places when there is none.
 ///
 /// ```
 /// use std::time::Instant;
@@ -41,6 +45,8 @@ pub struct AdmissionTable<T> {
     half_open_per_network: usize,
     /// By age.
     places: BTreeMap<Place, Held<T>>,
+    /// How many places each network has.
+    loads: BTreeMap<Network, usize>,
     next: Place,
     offenders: Offenders,
 }
@@ -72,6 +78,7 @@ impl<T> AdmissionTable<T> {
             half_open: limits.half_open.max(1),
             half_open_per_network: limits.half_open_per_network.max(1),
             places: BTreeMap::new(),
+            loads: BTreeMap::new(),
             next: Place(0),
             offenders: Offenders::new(&limits),
         }
@@ -89,12 +96,13 @@ impl<T> AdmissionTable<T> {
         let place = self.next;
         self.next = Place(place.0.wrapping_add(1));
         self.places.insert(place, Held { network, handle });
+        *self.loads.entry(network).or_default() += 1;
         Ok(Admitted { place, displaced })
     }
 
     /// Gives up a place; without effect if it has been given to someone else.
     pub fn release(&mut self, place: Place) {
-        self.places.remove(&place);
+        self.remove(place);
     }
 
     /// Remembers that a remote broke the protocol or let its deadline pass.
@@ -113,7 +121,7 @@ impl<T> AdmissionTable<T> {
     }
 
     fn make_room(&mut self, newcomer: Network, now: Instant) -> Option<T> {
-        let of_network = self.places.values().filter(|held| held.network == newcomer).count();
+        let of_network = self.loads.get(&newcomer).copied().unwrap_or(0);
         let place = if of_network >= self.half_open_per_network && !newcomer.is_loopback() {
             self.offence_of(newcomer, now);
             self.places.iter().find(|(_, held)| held.network == newcomer)
@@ -123,20 +131,31 @@ impl<T> AdmissionTable<T> {
             None
         };
         let (&place, _) = place?;
-        self.places.remove(&place).map(|held| held.handle)
+        self.remove(place)
+    }
+
+    fn remove(&mut self, place: Place) -> Option<T> {
+        let Held { network, handle } = self.places.remove(&place)?;
+        if let Entry::Occupied(mut load) = self.loads.entry(network) {
+            *load.get_mut() -= 1;
+            if *load.get() == 0 {
+                load.remove();
+            }
+        }
+        Some(handle)
     }
 
     fn oldest_of_the_most_loaded(&self, newcomer: Network) -> Option<(&Place, &Held<T>)> {
-        let (mut blocks, mut networks) = (BTreeMap::new(), BTreeMap::new());
-        for network in self.places.values().map(|held| held.network).chain([newcomer]) {
-            *blocks.entry(network.block()).or_insert(0_usize) += 1;
-            *networks.entry(network).or_insert(0_usize) += 1;
+        let mut blocks = BTreeMap::from([(newcomer.block(), 1)]);
+        for (network, load) in &self.loads {
+            *blocks.entry(network.block()).or_insert(0) += load;
         }
+        let load = |network| self.loads.get(&network).copied().unwrap_or(0) + usize::from(network == newcomer);
         // Of equals the last is taken, so the oldest must come last.
         self.places
             .iter()
             .rev()
-            .max_by_key(|(_, held)| (blocks.get(&held.network.block()), networks.get(&held.network)))
+            .max_by_key(|(_, held)| (blocks.get(&held.network.block()), load(held.network)))
     }
 
     fn offence_of(&mut self, network: Network, now: Instant) {
