@@ -8,6 +8,7 @@ mod ci;
 mod dependencies;
 mod examples;
 mod file_size;
+mod fuzz;
 mod layering;
 mod netns;
 mod process;
@@ -55,6 +56,11 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         about: "measure a layer beside its peers: bench scheduler [--quick] [--json FILE] [--plot FILE]",
         run: bench::run,
+    },
+    Command {
+        name: "fuzz",
+        about: "look for inputs that break a promise: fuzz [--seconds N | --runs N] [--target NAME]",
+        run: fuzz::run,
     },
     Command {
         name: "netns",

@@ -1,0 +1,45 @@
+//! Reading decisions from the bytes of an input.
+
+/// What is left of an input. At its end every decision is 0.
+pub(crate) struct Script<'a>(&'a [u8]);
+
+impl<'a> Script<'a> {
+    pub(crate) fn new(data: &'a [u8]) -> Self {
+        Self(data)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn byte(&mut self) -> u8 {
+        match self.0.split_first() {
+            Some((first, rest)) => {
+                self.0 = rest;
+                *first
+            }
+            None => 0,
+        }
+    }
+
+    pub(crate) fn number(&mut self) -> usize {
+        usize::from(u16::from_be_bytes([self.byte(), self.byte()]))
+    }
+
+    /// A number below `end`, or 0 if there is none.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.number().checked_rem(end).unwrap_or(0)
+    }
+
+    /// As many bytes as the next one says, and as there are.
+    pub(crate) fn bytes(&mut self) -> &'a [u8] {
+        let count = usize::from(self.byte()).min(self.0.len());
+        let (taken, rest) = self.0.split_at(count);
+        self.0 = rest;
+        taken
+    }
+
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.0
+    }
+}
