@@ -16,7 +16,7 @@ use crate::script::Script;
 /// The largest message here.
 const MAXIMUM: usize = 4096;
 
-/// A message with everything that serde knows to be awkward.
+/// A message with everything that serde knows to be awkward. It may nest, which only so small a maximum keeps harmless.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Awkward {
     number: u64,
