@@ -12,7 +12,7 @@ use p2p_socket::{
     handshake::{Hello, LocalPeer, Progress, Step},
 };
 
-use crate::script::Script;
+use crate::script::{Script, derived};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -103,7 +103,7 @@ fn play(role: Role, data: &[u8]) {
     let mut script = Script::new(data);
     let now = Instant::now();
     let deadline = now + TIMEOUT;
-    let (nonce, address) = (Nonce::from_bytes([3; 24]), ([10, 0, 0, 1], 9732).into());
+    let (nonce, address) = (Nonce::from_bytes(derived(data)), ([10, 0, 0, 1], 9732).into());
     let (hello, sent) = Hello::start(local(&OURS), role, address, nonce, deadline).expect("a short chain name");
     let mut input = BytesMut::new();
     // Most remotes get through the first step, or nothing else would ever be reached.
@@ -114,7 +114,7 @@ fn play(role: Role, data: &[u8]) {
             port: Some(9732),
             public_key: THEIRS.public_key(),
             proof_of_work_stamp: THEIRS.stamp(),
-            message_nonce: Nonce::from_bytes([4; 24]),
+            message_nonce: nonce,
             version: version(),
         };
         Bytes::copy_from_slice(message.encode().expect("a short chain name").as_wire())

@@ -11,7 +11,7 @@ use p2p_framing::{
 use serde::{Deserialize, Serialize};
 use tokio_util::codec::{Decoder, Encoder};
 
-use crate::script::Script;
+use crate::script::{Script, derived};
 
 /// The largest message here.
 const MAXIMUM: usize = 4096;
@@ -109,16 +109,12 @@ where
     (messages, false)
 }
 
-fn key() -> ChannelKey {
-    ChannelKey::from_bytes([5; 32])
-}
-
 /// Pieces of a stream, sealed in chunks or sent as they are, in reads of any size.
 pub(crate) fn chunks(data: &[u8]) {
     let mut script = Script::new(data);
-    let first = Nonce::from_bytes([script.byte(); 24]);
+    let (key, first) = (ChannelKey::from_bytes(derived(data)), Nonce::from_bytes(derived(data)));
     let size = ChunkSize::new(19 + script.below(300)).expect("a valid size");
-    let mut sealer = ChunkSealer::new(Sealer::new(key(), first), size);
+    let mut sealer = ChunkSealer::new(Sealer::new(key.clone(), first), size);
     let (mut wire, mut plaintext, mut honest) = (BytesMut::new(), Vec::new(), None);
     while !script.is_empty() {
         let sealed = script.byte() % 8 != 0;
@@ -132,16 +128,16 @@ pub(crate) fn chunks(data: &[u8]) {
         plaintext.extend_from_slice(if sealed { piece } else { &[] });
     }
     let honest = honest.unwrap_or(plaintext.len());
-    let (whole, whole_error) = open(first, &wire, wire.len().max(1));
-    let (pieces, pieces_error) = open(first, &wire, 7);
+    let (whole, whole_error) = open(&key, first, &wire, wire.len().max(1));
+    let (pieces, pieces_error) = open(&key, first, &wire, 7);
     assert_eq!((&whole, whole_error), (&pieces, pieces_error));
     assert!(plaintext.starts_with(&whole), "something that nobody sealed");
     assert!(whole.len() >= honest, "something sealed was lost");
 }
 
 /// What opens of `wire`, and whether it ended with an error.
-fn open(first: Nonce, wire: &[u8], read: usize) -> (Vec<u8>, bool) {
-    let mut opener = ChunkOpener::new(Opener::new(key(), first));
+fn open(key: &ChannelKey, first: Nonce, wire: &[u8], read: usize) -> (Vec<u8>, bool) {
+    let mut opener = ChunkOpener::new(Opener::new(key.clone(), first));
     let (mut input, mut plaintext) = (Vec::new(), Vec::new());
     for read in wire.chunks(read) {
         input.extend_from_slice(read);

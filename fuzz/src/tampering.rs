@@ -11,7 +11,7 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use crate::{
     handshakes::{local, ours, theirs},
-    script::Script,
+    script::{Script, derived},
 };
 
 /// What became of some frames on their way, and whether anything was changed.
@@ -60,7 +60,7 @@ fn read<'a>(bytes: &mut &'a [u8], script: &mut Script<'_>) -> &'a [u8] {
 /// Messages over an established session.
 pub(crate) fn stream(data: &[u8]) {
     let mut script = Script::new(data);
-    let (key, first) = (ChannelKey::from_bytes([8; 32]), Nonce::from_bytes([9; 24]));
+    let (key, first) = (ChannelKey::from_bytes(derived(data)), Nonce::from_bytes(derived(data)));
     let size = ChunkSize::new(19 + script.below(200)).expect("a valid size");
     let mut sealer = ChunkSealer::new(Sealer::new(key.clone(), first), size);
     let (mut messages, mut frames) = (Vec::new(), Vec::new());
@@ -109,11 +109,11 @@ pub(crate) fn handshake(data: &[u8]) {
     let now = Instant::now();
     let deadline = now + Duration::from_secs(5);
     let address = ([10, 0, 0, 1], 9732).into();
-    let start = |identity, role, nonce| {
-        Hello::start(local(identity), role, address, Nonce::from_bytes([nonce; 24]), deadline).expect("a short name")
-    };
-    let (left, left_output) = start(ours(), Role::Initiator, 1);
-    let (right, right_output) = start(theirs(), Role::Responder, 2);
+    let nonce = Nonce::from_bytes(derived(data));
+    let start =
+        |identity, role, nonce| Hello::start(local(identity), role, address, nonce, deadline).expect("a short name");
+    let (left, left_output) = start(ours(), Role::Initiator, nonce);
+    let (right, right_output) = start(theirs(), Role::Responder, nonce.incremented());
     let (mut left_input, mut right_input) = (BytesMut::new(), BytesMut::new());
     let mut changed = false;
     let mut carry = |output: &Bytes, input: &mut BytesMut, script: &mut Script<'_>| {
