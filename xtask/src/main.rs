@@ -12,6 +12,7 @@ mod fuzz;
 mod layering;
 mod netns;
 mod process;
+mod soak;
 mod source;
 mod workspace;
 
@@ -66,6 +67,11 @@ const COMMANDS: &[Command] = &[
         name: "netns",
         about: "measure caps and fairness between hosts in network namespaces, as root: netns [--plain-links] [--seconds N]",
         run: netns::run,
+    },
+    Command {
+        name: "soak",
+        about: "let many peers live together on real sockets: soak [--minutes N] [--peers N] [--seed N]",
+        run: soak::run,
     },
     Command {
         name: "help",

@@ -41,6 +41,10 @@ impl Link {
     pub(crate) fn set(&self, state: State) {
         self.state.send_replace(state);
     }
+
+    pub(crate) fn state(&self) -> State {
+        *self.state.borrow()
+    }
 }
 
 /// A connection over `link`: its two ends.
@@ -54,6 +58,7 @@ pub(crate) fn connect(link: &Link) -> (DuplexStream, DuplexStream) {
     let back = carry(right_in, left_out, delay, state.clone());
     tokio::spawn(async move {
         tokio::select! {
+            biased;
             _ = async { tokio::join!(there, back) } => {}
             () = cut(state) => {}
         }
@@ -81,6 +86,7 @@ async fn carry(
     loop {
         let due = on_the_way.front().map(|(due, _)| *due);
         tokio::select! {
+            biased;
             read = from.read(&mut bytes), if !ended && on_the_way.len() < 64 => {
                 let count = read.unwrap_or(0);
                 ended = count == 0;
