@@ -1,8 +1,11 @@
 //! `cargo xtask fuzz`: runs the targets of `fuzz/` under libFuzzer, with the stable compiler.
 
 use std::fs;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use crate::workspace::Workspace;
 use crate::{Outcome, process};
@@ -23,7 +26,7 @@ const TIMEOUT: u32 = 10;
 const MEMORY: u32 = 1024;
 
 /// The largest input in bytes.
-const MAX_INPUT: u32 = 4096;
+const MAX_INPUT: u32 = 1024;
 
 #[derive(Debug, PartialEq)]
 struct Options {
@@ -34,10 +37,20 @@ struct Options {
 /// How long to go on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Budget {
-    /// In all, shared equally. What was found in earlier runs is built upon.
+    /// What was found in earlier runs is built upon.
     Seconds(u64),
     /// For each target, the same inputs every time.
     Runs(u64),
+}
+
+impl Budget {
+    /// The part of one target when so many run at a time.
+    fn shared(self, workers: usize, targets: usize) -> Self {
+        match self {
+            Self::Seconds(seconds) => Self::Seconds((seconds * workers as u64 / targets.max(1) as u64).max(1)),
+            Self::Runs(runs) => Self::Runs(runs),
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
@@ -104,14 +117,28 @@ fn targets(workspace: &Workspace, only: Option<&str>) -> Result<Vec<String>, Str
 fn fuzz(workspace: &Workspace, targets: &[String], budget: Budget) -> Outcome {
     let program = build(workspace)?;
     let directory = workspace.root.join(TARGET_DIRECTORY);
-    let failed: Vec<&str> = targets
-        .iter()
-        .filter(|target| {
-            let result = fuzz_one(workspace, &program, &directory, target, budget, targets.len());
-            result.inspect_err(|error| println!("{target}: {error}")).is_err()
-        })
-        .map(String::as_str)
-        .collect();
+    let workers = thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(targets.len());
+    let budget = budget.shared(workers, targets.len());
+    let (waiting, failed) = (Mutex::new(targets.iter()), Mutex::new(Vec::new()));
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(target) = next() {
+                    if let Err(error) = fuzz_one(workspace, &program, &directory, target, budget) {
+                        println!("{target}: {error}");
+                        failed
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push(target.as_str());
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     if failed.is_empty() {
         return Ok(());
     }
@@ -140,14 +167,7 @@ fn build(workspace: &Workspace) -> Result<PathBuf, String> {
     Ok(directory.join(host).join("fuzz/fuzz"))
 }
 
-fn fuzz_one(
-    workspace: &Workspace,
-    program: &Path,
-    directory: &Path,
-    target: &str,
-    budget: Budget,
-    targets: usize,
-) -> Outcome {
+fn fuzz_one(workspace: &Workspace, program: &Path, directory: &Path, target: &str, budget: Budget) -> Outcome {
     let corpus = directory.join("corpus").join(target);
     let findings = directory.join("findings");
     for folder in [&corpus, &findings] {
@@ -164,8 +184,7 @@ fn fuzz_one(
     ]);
     match budget {
         Budget::Seconds(seconds) => {
-            let share = (seconds / targets as u64).max(1);
-            command.arg(format!("-max_total_time={share}")).arg(&corpus);
+            command.arg(format!("-max_total_time={seconds}")).arg(&corpus);
         }
         Budget::Runs(runs) => {
             command.args([format!("-runs={runs}"), "-seed=1".to_owned()]);
@@ -207,6 +226,13 @@ mod tests {
             let error = parsed(text).unwrap_err();
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn targets_share_the_time_and_not_the_runs() {
+        assert_eq!(Budget::Seconds(600).shared(2, 12), Budget::Seconds(100));
+        assert_eq!(Budget::Seconds(1).shared(1, 12), Budget::Seconds(1));
+        assert_eq!(Budget::Runs(7).shared(2, 12), Budget::Runs(7));
     }
 
     #[test]
