@@ -117,7 +117,7 @@ pub(crate) fn chunks(data: &[u8]) {
     let mut sealer = ChunkSealer::new(Sealer::new(key.clone(), first), size);
     let (mut wire, mut plaintext, mut honest) = (BytesMut::new(), Vec::new(), None);
     while !script.is_empty() {
-        let sealed = script.byte() % 8 != 0;
+        let sealed = !script.byte().is_multiple_of(8);
         let piece = script.bytes();
         if sealed {
             sealer.seal_run([piece], &mut wire).expect("nonces");

@@ -123,27 +123,27 @@ pub(crate) fn handshake(data: &[u8]) {
     };
     carry(&left_output, &mut right_input, &mut script);
     carry(&right_output, &mut left_input, &mut script);
-    let left = take(left, &mut left_input, now).and_then(|(step, output)| {
+    let left = take(left, &mut left_input, now).map(|(step, output)| {
         carry(&output, &mut right_input, &mut script);
-        Ok(step)
+        step
     });
-    let right = take(right, &mut right_input, now).and_then(|(step, output)| {
+    let right = take(right, &mut right_input, now).map(|(step, output)| {
         carry(&output, &mut left_input, &mut script);
-        Ok(step)
+        step
     });
     let left = left.and_then(|step| take(step, &mut left_input, now));
     let right = right.and_then(|step| take(step, &mut right_input, now));
-    let left = left.and_then(|peer| {
+    let left = left.map(|peer| {
         assert_eq!(peer.info().peer_id, theirs().peer_id());
         let (step, output) = peer.accept(deadline).expect("nonces");
         carry(&output, &mut right_input, &mut script);
-        Ok(step)
+        step
     });
-    let right = right.and_then(|peer| {
+    let right = right.map(|peer| {
         assert_eq!(peer.info().peer_id, ours().peer_id());
         let (step, output) = peer.accept(deadline).expect("nonces");
         carry(&output, &mut left_input, &mut script);
-        Ok(step)
+        step
     });
     let left: Side = left.and_then(|step| take(step, &mut left_input, now));
     let right: Side = right.and_then(|step| take(step, &mut right_input, now));

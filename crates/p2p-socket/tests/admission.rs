@@ -151,7 +151,7 @@ async fn without_admission_the_flood_holds_as_much_as_it_likes() {
         offences: 0,
         ..AdmissionLimits::default()
     };
-    let admission = Admission::new(limits);
+    let admission = Admission::new(&limits);
     flood(listen(admission.clone()), |_| [192, 0, 2, 1].into());
     sleep(Duration::from_secs(4)).await;
     assert!(admission.half_open() > 3000, "the flood of these tests is one");
@@ -179,7 +179,7 @@ async fn a_displaced_handshake_is_dropped() {
         half_open: 1,
         ..AdmissionLimits::default()
     };
-    let admission = Admission::new(limits);
+    let admission = Admission::new(&limits);
     let (mut ours, theirs) = tokio::io::duplex(1024);
     let permit = admission.admit([192, 0, 2, 1].into()).unwrap();
     let (displaced, end) = tokio::join!(

@@ -92,7 +92,7 @@ const CONNECTIONS: usize = 10_000;
 
 /// The bytes that each of 10,000 half-open connections holds, its task, permit and timer included.
 async fn held_half_open(sent: &Bytes) -> usize {
-    let admission = Admission::new(AdmissionLimits {
+    let admission = Admission::new(&AdmissionLimits {
         half_open: CONNECTIONS,
         half_open_per_network: CONNECTIONS,
         ..AdmissionLimits::default()

@@ -68,7 +68,7 @@ pub struct Admission {
 
 impl Admission {
     /// Nobody is there yet.
-    pub fn new(limits: AdmissionLimits) -> Self {
+    pub fn new(limits: &AdmissionLimits) -> Self {
         Self {
             table: Arc::new(Mutex::new(AdmissionTable::new(limits))),
         }
@@ -106,7 +106,7 @@ impl Admission {
 
 impl Default for Admission {
     fn default() -> Self {
-        Self::new(AdmissionLimits::default())
+        Self::new(&AdmissionLimits::default())
     }
 }
 

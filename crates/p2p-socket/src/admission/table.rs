@@ -29,7 +29,7 @@ use crate::AdmissionLimits;
 /// use p2p_socket::{AdmissionLimits, admission::AdmissionTable};
 ///
 /// let limits = AdmissionLimits { half_open_per_network: 1, ..AdmissionLimits::default() };
-/// let mut table = AdmissionTable::new(limits);
+/// let mut table = AdmissionTable::new(&limits);
 /// let now = Instant::now();
 /// let first = table.admit("192.0.2.1".parse()?, "first", now)?;
 /// assert_eq!(first.displaced, None);
@@ -73,14 +73,14 @@ struct Held<T> {
 
 impl<T> AdmissionTable<T> {
     /// An empty table.
-    pub fn new(limits: AdmissionLimits) -> Self {
+    pub fn new(limits: &AdmissionLimits) -> Self {
         Self {
             half_open: limits.half_open.max(1),
             half_open_per_network: limits.half_open_per_network.max(1),
             places: BTreeMap::new(),
             loads: BTreeMap::new(),
             next: Place(0),
-            offenders: Offenders::new(&limits),
+            offenders: Offenders::new(limits),
         }
     }
 

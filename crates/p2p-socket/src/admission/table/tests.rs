@@ -28,7 +28,7 @@ fn limits(half_open: usize, half_open_per_network: usize) -> AdmissionLimits {
 fn one_network_displaces_its_own_oldest() {
     let now = Instant::now();
     for (count, expected) in [(0, vec![]), (3, vec![]), (4, vec![0]), (6, vec![0, 1, 2])] {
-        let mut table = AdmissionTable::new(limits(100, 3));
+        let mut table = AdmissionTable::new(&limits(100, 3));
         let one = (0..count).map(|name| (ip("192.0.2.1"), name));
         assert_eq!(admit_all(&mut table, [(ip("192.0.2.2"), 99)], now), NOBODY);
         assert_eq!(admit_all(&mut table, one, now), expected, "{count}");
@@ -49,7 +49,7 @@ fn addresses_of_one_network_count_together() {
         (["127.0.0.1", "127.0.0.1"], vec![]),
         (["::1", "::1"], vec![]),
     ] {
-        let mut table = AdmissionTable::new(limits(100, 1));
+        let mut table = AdmissionTable::new(&limits(100, 1));
         let who = addresses.map(ip).into_iter().zip(0..);
         assert_eq!(admit_all(&mut table, who, now), displaced, "{addresses:?}");
     }
@@ -58,7 +58,7 @@ fn addresses_of_one_network_count_together() {
 #[test]
 fn a_full_table_takes_from_the_block_that_has_most() {
     let now = Instant::now();
-    let mut table = AdmissionTable::new(limits(6, 100));
+    let mut table = AdmissionTable::new(&limits(6, 100));
     // Oldest first: two honest ones, then four of one /24, of which two share an address.
     let who = [
         "198.51.100.1",
@@ -81,7 +81,7 @@ fn a_full_table_takes_from_the_block_that_has_most() {
 #[test]
 fn among_strangers_with_one_each_the_oldest_goes() {
     let now = Instant::now();
-    let mut table = AdmissionTable::new(limits(3, 1));
+    let mut table = AdmissionTable::new(&limits(3, 1));
     let who = (0..5).map(|name: u32| (IpAddr::from([10, 0, name as u8, 1]), name));
     assert_eq!(admit_all(&mut table, who, now), [0, 1]);
 }
@@ -89,7 +89,7 @@ fn among_strangers_with_one_each_the_oldest_goes() {
 #[test]
 fn the_owner_of_a_48_displaces_himself() {
     let now = Instant::now();
-    let mut table = AdmissionTable::new(limits(10, 2));
+    let mut table = AdmissionTable::new(&limits(10, 2));
     assert_eq!(admit_all(&mut table, [(ip("2001:db8:1::1"), 10_000)], now), NOBODY);
     let site = u128::from_be_bytes(Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1).octets());
     let who = (0..1000_u32).map(|name| (Ipv6Addr::from_bits(site | u128::from(name) << 64).into(), name));
@@ -100,7 +100,7 @@ fn the_owner_of_a_48_displaces_himself() {
 #[test]
 fn a_released_place_is_free_and_can_be_released_again() {
     let now = Instant::now();
-    let mut table = AdmissionTable::new(limits(1, 1));
+    let mut table = AdmissionTable::new(&limits(1, 1));
     let first = table.admit(ip("192.0.2.1"), 0, now).unwrap();
     table.release(first.place);
     assert_eq!(table.half_open(), 0);
@@ -115,7 +115,7 @@ fn a_released_place_is_free_and_can_be_released_again() {
 #[test]
 fn limits_of_nothing_leave_room_for_one() {
     let now = Instant::now();
-    let mut table = AdmissionTable::new(limits(0, 0));
+    let mut table = AdmissionTable::new(&limits(0, 0));
     let who = [(ip("192.0.2.1"), 0), (ip("192.0.2.1"), 1), (ip("198.51.100.1"), 2)];
     assert_eq!(admit_all(&mut table, who, now), [0, 1]);
     assert_eq!(table.half_open(), 1);
@@ -124,7 +124,7 @@ fn limits_of_nothing_leave_room_for_one() {
 const FORGIVENESS: Duration = Duration::from_secs(10);
 
 fn strict() -> AdmissionTable<u32> {
-    AdmissionTable::new(AdmissionLimits {
+    AdmissionTable::new(&AdmissionLimits {
         offences: 3,
         forgiveness: FORGIVENESS,
         remembered_offenders: 5,
@@ -171,7 +171,7 @@ fn offenders_are_refused_until_an_offence_is_forgiven() {
 #[test]
 fn displacing_oneself_is_an_offence_and_being_displaced_by_others_is_none() {
     let now = Instant::now();
-    let mut table = AdmissionTable::new(AdmissionLimits {
+    let mut table = AdmissionTable::new(&AdmissionLimits {
         half_open: 4,
         half_open_per_network: 2,
         offences: 1,
@@ -222,7 +222,7 @@ fn times_and_counts_beyond_all_clocks() {
         (u32::MAX, Duration::MAX),
         (u32::MAX, Duration::ZERO),
     ] {
-        let mut table = AdmissionTable::new(AdmissionLimits {
+        let mut table = AdmissionTable::new(&AdmissionLimits {
             offences,
             forgiveness,
             ..AdmissionLimits::default()
