@@ -168,7 +168,14 @@ fn build(workspace: &Workspace) -> Result<PathBuf, String> {
 }
 
 fn fuzz_one(workspace: &Workspace, program: &Path, directory: &Path, target: &str, budget: Budget) -> Outcome {
-    let corpus = directory.join("corpus").join(target);
+    // New inputs go to the first of two folders. A run that is to be the same every time begins without any.
+    let corpus = match budget {
+        Budget::Seconds(_) => directory.join("corpus").join(target),
+        Budget::Runs(_) => directory.join("fresh").join(target),
+    };
+    if matches!(budget, Budget::Runs(_)) && corpus.exists() {
+        fs::remove_dir_all(&corpus).map_err(|error| format!("can not remove {}: {error}", corpus.display()))?;
+    }
     let findings = directory.join("findings");
     for folder in [&corpus, &findings] {
         fs::create_dir_all(folder).map_err(|error| format!("can not create {}: {error}", folder.display()))?;
@@ -184,13 +191,13 @@ fn fuzz_one(workspace: &Workspace, program: &Path, directory: &Path, target: &st
     ]);
     match budget {
         Budget::Seconds(seconds) => {
-            command.arg(format!("-max_total_time={seconds}")).arg(&corpus);
+            command.arg(format!("-max_total_time={seconds}"));
         }
         Budget::Runs(runs) => {
             command.args([format!("-runs={runs}"), "-seed=1".to_owned()]);
         }
     }
-    command.arg(workspace.root.join("fuzz/seeds").join(target));
+    command.arg(&corpus).arg(workspace.root.join("fuzz/seeds").join(target));
     let statistics = process::capture_both(&mut command)?;
     let number = |name: &str| {
         let line = statistics.lines().find_map(|line| line.strip_prefix(name));
