@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 use crate::workspace::{Package, Workspace};
-use crate::{Outcome, dependencies, examples, file_size, layering, process};
+use crate::{Outcome, dependencies, examples, file_size, fuzz, layering, process};
 
 struct Step {
     name: &'static str,
@@ -63,6 +63,11 @@ const STEPS: &[Step] = &[
         name: "test-bare",
         about: "tests and doc tests, crate by crate without default features",
         run: test_bare,
+    },
+    Step {
+        name: "fuzz",
+        about: "a short run of each fuzz target finds nothing",
+        run: fuzz::check,
     },
     Step {
         name: "docs",

@@ -9,9 +9,11 @@ mod ci;
 mod dependencies;
 mod examples;
 mod file_size;
+mod fuzz;
 mod layering;
 mod netns;
 mod process;
+mod soak;
 mod source;
 mod workspace;
 
@@ -63,9 +65,19 @@ const COMMANDS: &[Command] = &[
         run: bench_compare::run,
     },
     Command {
+        name: "fuzz",
+        about: "look for inputs that break a promise: fuzz [--seconds N | --runs N] [--target NAME]",
+        run: fuzz::run,
+    },
+    Command {
         name: "netns",
         about: "measure caps and fairness between hosts in network namespaces, as root: netns [--plain-links] [--seconds N]",
         run: netns::run,
+    },
+    Command {
+        name: "soak",
+        about: "let many peers live together on real sockets: soak [--minutes N] [--peers N] [--seed N]",
+        run: soak::run,
     },
     Command {
         name: "help",

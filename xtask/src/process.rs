@@ -43,6 +43,20 @@ pub(crate) fn capture(command: &mut Command) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|_| format!("`{line}` printed something other than UTF-8"))
 }
 
+/// Runs the command quietly and returns all that it printed, which becomes part of the error if it fails.
+pub(crate) fn capture_both(command: &mut Command) -> Result<String, String> {
+    let line = describe(command);
+    let output = command
+        .output()
+        .map_err(|error| format!("`{line}` could not be started: {error}"))?;
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed);
+    if !output.status.success() {
+        return Err(format!("`{line}` failed ({})\n{}", output.status, printed.trim_end()));
+    }
+    Ok(printed.into_owned())
+}
+
 /// Whether the command can be run and succeeds; what it prints is dropped.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     command

@@ -23,7 +23,7 @@ pub(crate) fn authenticate(error: &AuthenticateError) -> Failure {
         E::SchedulerClosed(_) => "scheduler_closed",
         _ => "authentication_failed",
     };
-    Failure::caused_by("authenticate", name, error)
+    Failure::caused_by("authenticate", name, error).with_offence(error.is_offence())
 }
 
 pub(crate) fn accept(error: &AcceptError) -> Failure {
@@ -40,7 +40,7 @@ pub(crate) fn accept(error: &AcceptError) -> Failure {
         E::NoncesExhausted(_) => "nonces_exhausted",
         _ => "not_accepted",
     };
-    Failure::caused_by("accept", name, error)
+    Failure::caused_by("accept", name, error).with_offence(error.is_offence())
 }
 
 pub(crate) fn nack(error: &NackError) -> Failure {

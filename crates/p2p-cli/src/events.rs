@@ -26,6 +26,29 @@ impl fmt::Display for Listening {
     }
 }
 
+/// Connections were refused before any work was done for them.
+#[derive(Serialize)]
+pub(crate) struct Refused {
+    /// How many since it was told last.
+    pub(crate) count: u64,
+    /// Where the last one came from.
+    pub(crate) network: String,
+}
+
+impl Event for Refused {
+    const NAME: &'static str = "refused";
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { count, network } = self;
+        write!(
+            f,
+            "refused {count} connections of those that offend, the last from {network}"
+        )
+    }
+}
+
 #[derive(Serialize)]
 pub(crate) struct Connected {
     remote_address: String,

@@ -15,6 +15,9 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     #[serde(skip)]
     pub(crate) exit_status: u8,
+    /// Whether the remote broke the protocol of the handshake or let its deadline pass.
+    #[serde(skip)]
+    pub(crate) offence: bool,
 }
 
 impl Failure {
@@ -33,6 +36,7 @@ impl Failure {
             error,
             message: message.into(),
             exit_status: Self::EXIT_STATUS,
+            offence: false,
         }
     }
 
@@ -44,6 +48,10 @@ impl Failure {
     /// The user pressed Ctrl-C.
     pub(crate) fn interrupted(phase: &'static str) -> Self {
         Self::new(phase, "interrupted", "interrupted").with_exit_status(Self::EXIT_INTERRUPTED)
+    }
+
+    pub(crate) fn with_offence(self, offence: bool) -> Self {
+        Self { offence, ..self }
     }
 
     pub(crate) fn with_exit_status(self, exit_status: u8) -> Self {

@@ -13,18 +13,18 @@ use std::{
 use bytes::Bytes;
 use clap::Args;
 use p2p_crypto::Role;
-use p2p_socket::{RejectionMotive, Sender, TrySendError};
+use p2p_socket::{Admission, Displaced, Permit, Refused, RejectionMotive, Sender, TrySendError};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, Semaphore},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     errors,
-    events::{Accepted, Listening, MessageSent},
+    events::{self, Accepted, Listening, MessageSent},
     exchange::ExchangeOptions,
     failure::Failure,
     lines::Lines,
@@ -69,7 +69,7 @@ impl Listen {
         let service = Arc::new(Service {
             session,
             exchange: self.exchange,
-            max_peers: self.max_peers.into(),
+            admission: Admission::default(),
             places: Semaphore::new(self.max_peers.into()),
             report: report.clone(),
             peers: Peers::default(),
@@ -94,7 +94,7 @@ impl Listen {
 struct Service {
     session: Session,
     exchange: ExchangeOptions,
-    max_peers: usize,
+    admission: Admission,
     places: Semaphore,
     report: Report,
     peers: Peers,
@@ -107,30 +107,28 @@ impl Service {
     /// left for instance: long enough not to burn a core, short enough not to be felt.
     const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-    /// How many connections there may be that are not accepted yet, on top of the peers.
-    ///
-    /// # Security
-    ///
-    /// Each holds a file descriptor and a few kilobytes until the handshake's deadline; more wait in the backlog.
-    const MAX_HANDSHAKES: usize = 256;
-
     /// Takes connections until there were so many, or the user interrupts, and waits for them to end. Gives the number
     /// of those that failed.
     async fn serve(self: Arc<Self>, listener: &TcpListener, connections: Option<NonZeroU64>) -> u64 {
         let mut tasks = JoinSet::new();
         let mut failures = 0;
         let mut refused_before = false;
+        let mut refusals = Refusals::default();
         let mut number = 0;
         while connections.is_none_or(|most| number < most.get()) {
-            let room = tasks.len() < self.max_peers.saturating_add(Self::MAX_HANDSHAKES);
             tokio::select! {
                 () = self.session.interrupt.cancelled() => break,
                 Some(ended) = tasks.join_next() => failures += self.count_failure(ended),
-                accepted = listener.accept(), if room => match accepted {
+                accepted = listener.accept() => match accepted {
                     Ok((tcp, remote)) => {
                         refused_before = false;
-                        tasks.spawn(self.clone().connection(tcp, remote, number));
-                        number += 1;
+                        match self.admission.admit(remote.ip()) {
+                            Ok(permit) => {
+                                tasks.spawn(self.clone().connection(permit, tcp, remote, number));
+                                number += 1;
+                            }
+                            Err(refused) => refusals.tell(&refused, &self.report),
+                        }
                     }
                     Err(error) => {
                         // Told once, not five times a second.
@@ -161,7 +159,13 @@ impl Service {
         }
     }
 
-    async fn connection(self: Arc<Self>, tcp: TcpStream, remote: SocketAddr, number: u64) -> Result<(), Failure> {
+    async fn connection(
+        self: Arc<Self>,
+        permit: Permit,
+        tcp: TcpStream,
+        remote: SocketAddr,
+        number: u64,
+    ) -> Result<(), Failure> {
         let report = self.report.of_connection(number);
         // A place is taken before the remote is, and kept to the end.
         let mut place = None;
@@ -169,15 +173,26 @@ impl Service {
             place = self.places.try_acquire().ok();
             place.is_none().then_some(RejectionMotive::TooManyConnections)
         };
-        let peer = match self.session.open(tcp, Role::Responder, remote, refuse, &report).await {
+        let opened = permit
+            .run(self.session.open(tcp, Role::Responder, remote, refuse, &report))
+            .await;
+        let opened = opened.unwrap_or_else(|Displaced { .. }| {
+            let message = "too many connections had not finished their handshake, and this one had to go";
+            Err(Failure::new("authenticate", "displaced", message))
+        });
+        let peer = match opened {
             Ok(peer) => peer,
             Err(failure) => {
+                if failure.offence {
+                    permit.offence();
+                }
                 if !self.session.interrupt.is_cancelled() {
                     report.error(&failure);
                 }
                 return Err(failure);
             }
         };
+        drop(permit);
         let tally = Arc::new(Tally::default());
         let _registered = self.peers.insert(
             number,
@@ -257,6 +272,29 @@ impl Service {
                 Err(_) => {}
             }
         }
+    }
+}
+
+/// Connections that were refused, told once a second at most: a flood must not flood the output, too.
+#[derive(Default)]
+struct Refusals {
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl Refusals {
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    fn tell(&mut self, refused: &Refused, report: &Report) {
+        self.untold += 1;
+        if self.told.is_some_and(|told| told.elapsed() < Self::PAUSE) {
+            return;
+        }
+        self.told = Some(Instant::now());
+        report.event(&events::Refused {
+            count: std::mem::take(&mut self.untold),
+            network: refused.network.to_string(),
+        });
     }
 }
 

@@ -24,8 +24,10 @@ use crate::{PublicKey, SecretKey, cipher};
 /// assert_eq!(ChannelKey::agree(&alice, &zero), Err(WeakPublicKey));
 /// # Ok::<(), WeakPublicKey>(())
 /// ```
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct ChannelKey([u8; ChannelKey::SIZE]);
+// In a box of its own: a key that moves with what owns it, from a future to a task for instance, would leave copies
+// behind that nobody wipes.
+#[derive(Clone)]
+pub struct ChannelKey(Box<[u8; ChannelKey::SIZE]>);
 
 impl ChannelKey {
     /// Length of a channel key in bytes, fixed by XSalsa20.
@@ -44,25 +46,33 @@ impl ChannelKey {
         if shared_point.ct_eq(&[0; 32]).into() {
             return Err(WeakPublicKey);
         }
-        Ok(Self(*cipher::hsalsa20(&shared_point, &[0; 16])))
+        Ok(Self(Box::new(*cipher::hsalsa20(&shared_point, &[0; 16]))))
     }
 
     /// Takes the 32 bytes of a key that was agreed on elsewhere.
     #[must_use]
-    pub const fn from_bytes(bytes: [u8; Self::SIZE]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(bytes: [u8; Self::SIZE]) -> Self {
+        Self(Box::new(bytes))
     }
 
     /// The bytes of the key. Whatever holds a copy must wipe it.
     #[must_use]
-    pub const fn expose_bytes(&self) -> &[u8; Self::SIZE] {
+    pub fn expose_bytes(&self) -> &[u8; Self::SIZE] {
         &self.0
     }
 }
 
+impl Drop for ChannelKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for ChannelKey {}
+
 impl PartialEq for ChannelKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.0.ct_eq(&*other.0).into()
     }
 }
 

@@ -77,3 +77,46 @@ fn postcard() {
 fn bincode() {
     check(BincodeEncoding::new);
 }
+
+/// The text of a message that declares itself to be as long as the bytes say, and is not.
+fn declare<C>(mut encoding: C, declared: &[u8])
+where
+    C: Decoder<Item = String, Error = DecodeError>,
+{
+    let mut input = BytesMut::from(&u32::try_from(declared.len() + 2).unwrap().to_be_bytes()[..]);
+    input.extend_from_slice(declared);
+    input.extend_from_slice(b"ab");
+    let error = encoding.decode(&mut input).unwrap_err();
+    assert!(matches!(error, DecodeError::Payload(_)), "{error:?}");
+}
+
+#[test]
+fn a_text_of_a_declared_exabyte_allocates_nothing() {
+    declare(
+        PostcardEncoding::default(),
+        &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f],
+    );
+    declare(BincodeEncoding::default(), &[0xfd, 0, 0, 0, 0, 0, 0, 0, 0x10]);
+    declare(
+        BincodeEncoding::default(),
+        &[0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
+    );
+}
+
+/// Integers count for more than their bytes in bincode's own limit, which must not refuse what is honest.
+#[test]
+fn messages_of_any_size_come_back() {
+    for size in [
+        0, 1, 15, 16, 17, 200, 255, 256, 257, 1000, 4095, 4096, 100_000, 1_000_000,
+    ] {
+        let message = (vec![0_u128; size], vec![String::new(); size], vec!['a'; size]);
+        let mut stream = BytesMut::new();
+        let mut encoding = BincodeEncoding::default();
+        encoding.encode(message.clone(), &mut stream).unwrap();
+        assert_eq!(encoding.decode(&mut stream).unwrap().unwrap(), message, "{size}");
+        let text = "x".repeat(size);
+        let mut encoding = BincodeEncoding::default();
+        encoding.encode(text.clone(), &mut stream).unwrap();
+        assert_eq!(encoding.decode(&mut stream).unwrap().unwrap(), text);
+    }
+}

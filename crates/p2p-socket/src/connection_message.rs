@@ -28,9 +28,10 @@ impl ConnectionMessage {
     ///
     /// # Security
     ///
-    /// Nothing is known of a remote that sends this, so what it can make us keep is small: with tens of thousands of
-    /// half-open connections the length field's 64 KiB each would be gigabytes.
-    pub const MAX_SIZE: usize = 2048;
+    /// Nothing is known of a remote that sends this, so what it can make us keep is small. With it, a half-open
+    /// connection takes less than 4 KiB in all; with ten thousand of them, the length field's 64 KiB each would be
+    /// most of a gigabyte.
+    pub const MAX_SIZE: usize = 1024;
 
     /// The message as a frame.
     ///

@@ -60,47 +60,49 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
     }
 
     /// Says `output`, then takes `step`. When that fails the transport has been closed.
-    pub(crate) async fn take<S: Step>(&mut self, step: S, output: Bytes) -> Result<S::Next, S::Error> {
+    ///
+    /// This is no `async fn`, which would hold everything that it is given twice. What a half-open connection takes is
+    /// mostly this future.
+    pub(crate) fn take<S: Step>(
+        &mut self,
+        mut step: S,
+        output: Bytes,
+    ) -> impl Future<Output = Result<S::Next, S::Error>> {
         self.output = output;
         self.unflushed = true;
-        match self.advance(step).await {
-            Ok(next) => Ok(next),
-            Err(error) => {
-                self.abandon().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn advance<S: Step>(&mut self, mut step: S) -> Result<S::Next, S::Error> {
         let deadline = Instant::from_std(step.deadline());
         if self.timer.deadline() != deadline {
             self.timer.as_mut().reset(deadline);
         }
-        let cancellation = self.cancellation.clone();
-        let mut cancelled = pin!(cancellation.cancelled());
-        loop {
-            if !self.unflushed || Instant::now() >= deadline {
-                match step.receive(&mut self.input, Instant::now().into_std())? {
-                    Progress::Done(next) => return Ok(next),
-                    Progress::NeedMore(same) => step = same,
+        async move {
+            let cancellation = self.cancellation.clone();
+            let mut cancelled = pin!(cancellation.cancelled());
+            let error = loop {
+                if !self.unflushed || Instant::now() >= deadline {
+                    match step.receive(&mut self.input, Instant::now().into_std()) {
+                        Ok(Progress::Done(next)) => return Ok(next),
+                        Ok(Progress::NeedMore(same)) => step = same,
+                        Err(error) => break error,
+                    }
+                    if let Some(end) = self.end.take() {
+                        break step.end(end);
+                    }
                 }
-                if let Some(end) = self.end.take() {
-                    return Err(step.end(end));
+                let go_on = poll_fn(|cx| {
+                    if cancelled.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(false);
+                    }
+                    if self.poll_transport(step.max_input(), cx).is_pending() {
+                        ready!(self.timer.as_mut().poll(cx));
+                    }
+                    Poll::Ready(true)
+                });
+                if !go_on.await {
+                    break step.end(End::Cancelled);
                 }
-            }
-            let go_on = poll_fn(|cx| {
-                if cancelled.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(false);
-                }
-                if self.poll_transport(step.max_input(), cx).is_pending() {
-                    ready!(self.timer.as_mut().poll(cx));
-                }
-                Poll::Ready(true)
-            });
-            if !go_on.await {
-                return Err(step.end(End::Cancelled));
-            }
+            };
+            self.abandon().await;
+            Err(error)
         }
     }
 
@@ -119,8 +121,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
                 debug!(%error, "writing failed during the handshake");
             }
         }
-        if self.end.is_none() && self.input.len() < max_input {
-            let Poll::Ready(read) = self.poll_read(cx) else {
+        let room = max_input.saturating_sub(self.input.len());
+        if self.end.is_none() && room > 0 {
+            let Poll::Ready(read) = self.poll_read(room, cx) else {
                 return progress;
             };
             self.end = match read {
@@ -143,12 +146,24 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_read(&mut self, room: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut bytes = [0; READ_SIZE];
-        let mut buffer = ReadBuf::new(&mut bytes);
+        let mut buffer = ReadBuf::new(&mut bytes[..READ_SIZE.min(room)]);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
-        self.input.extend_from_slice(buffer.filled());
+        self.keep(buffer.filled(), room);
         Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Appends to the input, which grows by doubling, but not beyond what it may hold: `room` more.
+    fn keep(&mut self, bytes: &[u8], room: usize) {
+        let (length, capacity) = (self.input.len() + bytes.len(), self.input.capacity());
+        if length > capacity {
+            let most = self.input.len() + room;
+            let mut grown = BytesMut::with_capacity((2 * capacity).min(most).max(length));
+            grown.extend_from_slice(&self.input);
+            self.input = grown;
+        }
+        self.input.extend_from_slice(bytes);
     }
 
     /// Writes the rest of `output` and closes, within `limit`; waits for the remote to close, too, so that nothing

@@ -32,7 +32,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The handshake is also there without I/O, as a state machine over bytes: [`handshake`].
+//! The handshake is also there without I/O, as a state machine over bytes: [`handshake`]. A listener for strangers asks
+//! an [`Admission`] before each handshake.
 //!
 //! # Features
 //!
@@ -43,6 +44,7 @@
 //! | `postcard` | no | `p2p_framing::encoding::PostcardEncoding` for any serde type |
 
 mod ack;
+pub mod admission;
 mod authenticate;
 mod config;
 mod connection;
@@ -56,6 +58,7 @@ mod version;
 
 pub use crate::{
     ack::{Ack, RejectionMotive},
+    admission::{Admission, AdmissionLimits, Displaced, Permit, Refused},
     authenticate::{Authenticated, authenticate, authenticate_with_nonce},
     config::Config,
     connection::{

@@ -1,8 +1,6 @@
 //! No remote holds a handshake longer than its deadline, and none is kept waiting by us.
 
 mod common;
-#[path = "common/scenario.rs"]
-mod scenario;
 
 use std::time::Duration;
 
@@ -17,7 +15,6 @@ use p2p_socket::{
     AcceptError, AuthenticateError, Authenticated, HandshakeStep, NackError, NodeMetadata, RejectionMotive,
     authenticate,
 };
-use scenario::{NotAccepted, NotAuthenticated, case, play};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     time::{Instant, sleep},
@@ -243,68 +240,6 @@ async fn a_handshake_timeout_of_nothing() {
     ));
     let mut seen = Vec::new();
     right.read_to_end(&mut seen).await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn silent_and_waiting_remotes_meet_the_deadline() {
-    let deadline = Duration::from_secs(5);
-    for role in ROLES {
-        for (case, step) in [
-            (
-                case!("says nothing", Connected, |_| Vec::new(), Wait, _),
-                HandshakeStep::ConnectionMessage,
-            ),
-            (
-                case!(
-                    "HTTP GET instead",
-                    Connected,
-                    |_| b"GET / HTTP/1.1\r\n\r\n".to_vec(),
-                    Wait,
-                    _
-                ),
-                HandshakeStep::ConnectionMessage,
-            ),
-            (
-                case!("no metadata", Greeted, |_| Vec::new(), Wait, _),
-                HandshakeStep::Metadata,
-            ),
-            (
-                case!(
-                    "half of the metadata",
-                    Greeted,
-                    |adversary| adversary.seal(&Adversary::metadata())[..10].to_vec(),
-                    Wait,
-                    _
-                ),
-                HandshakeStep::Metadata,
-            ),
-            (
-                case!("no ack", Authenticated, |_| Vec::new(), Wait, _),
-                HandshakeStep::Ack,
-            ),
-            (
-                case!(
-                    "half of an ack",
-                    Authenticated,
-                    |adversary| adversary.seal(ACK)[..18].to_vec(),
-                    Wait,
-                    _
-                ),
-                HandshakeStep::Ack,
-            ),
-        ] {
-            let (outcome, elapsed, _) = play(&case, role).await;
-            assert_eq!(elapsed, deadline, "{} as {role:?}", case.scenario);
-            match outcome {
-                NotAuthenticated(AuthenticateError::Timeout { step: found }) => assert_eq!(found, step),
-                NotAuthenticated(AuthenticateError::ConnectionMessageTooLarge(_)) => {
-                    assert_eq!(case.scenario, "HTTP GET instead");
-                }
-                NotAccepted(AcceptError::Timeout) => assert_eq!(step, HandshakeStep::Ack),
-                other => panic!("{}: {other:?}", case.scenario),
-            }
-        }
-    }
 }
 
 #[tokio::test(start_paused = true)]

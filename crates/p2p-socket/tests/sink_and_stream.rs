@@ -34,7 +34,7 @@ fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
 
 fn tiny_queue() -> ConnectionOptions {
     ConnectionOptions {
-        outgoing_queue: 1000,
+        outgoing_queue: 900 + 4 + ConnectionOptions::MESSAGE_OVERHEAD,
         ..ConnectionOptions::default()
     }
 }

@@ -1,45 +1,15 @@
 //! A transport that fails is told from a remote that closes.
 
 mod common;
+#[path = "common/resets.rs"]
+mod resets;
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::io;
 
 use common::{ROLES, accepted, adversary::Adversary, against, ours};
 use p2p_crypto::Role;
 use p2p_socket::{AcceptError, AuthenticateError, ConnectionError, Direction, DisconnectionReason, HandshakeStep};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-
-/// A pipe whose end is a reset.
-struct Resets(DuplexStream);
-
-impl AsyncRead for Resets {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.0).poll_read(cx, buf))?;
-        if buf.filled().len() == before {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Resets {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
+use resets::Resets;
 
 fn is_reset(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ConnectionReset
@@ -50,7 +20,7 @@ async fn reset_before_the_connection_message() {
     for role in ROLES {
         let (io, adversary) = against(role);
         drop(adversary);
-        match ours(Resets(io), role).await.unwrap_err() {
+        match ours(Resets::new(io), role).await.unwrap_err() {
             AuthenticateError::Io {
                 step: HandshakeStep::ConnectionMessage,
                 source,
@@ -64,7 +34,7 @@ async fn reset_before_the_connection_message() {
 async fn reset_before_the_metadata() {
     for role in ROLES {
         let (io, mut adversary) = against(role);
-        let (result, ()) = tokio::join!(ours(Resets(io), role), async move { adversary.greet().await });
+        let (result, ()) = tokio::join!(ours(Resets::new(io), role), async move { adversary.greet().await });
         match result.unwrap_err() {
             AuthenticateError::Io {
                 step: HandshakeStep::Metadata,
@@ -79,7 +49,7 @@ async fn reset_before_the_metadata() {
 async fn reset_after_the_metadata() {
     for role in ROLES {
         let (io, mut adversary) = against(role);
-        let us = async { accepted(ours(Resets(io), role).await.unwrap()).await };
+        let us = async { accepted(ours(Resets::new(io), role).await.unwrap()).await };
         let (result, ()) = tokio::join!(us, async move { adversary.authenticate().await });
         match result.unwrap_err() {
             AcceptError::RejectedSocketConnection { source: Some(source) } => assert!(is_reset(&source)),
@@ -92,7 +62,7 @@ async fn reset_after_the_metadata() {
 async fn reset_after_a_message() {
     for role in ROLES {
         let (io, mut adversary) = against(role);
-        let us = async { accepted(ours(Resets(io), role).await.unwrap()).await.unwrap() };
+        let us = async { accepted(ours(Resets::new(io), role).await.unwrap()).await.unwrap() };
         let (mut connection, ()) = tokio::join!(us, async move {
             adversary.establish().await;
             let chunk = adversary.seal_message(b"last words");

@@ -78,7 +78,22 @@ pub struct Running {
 impl Running {
     /// Starts it with `--json` and a standard input that stays open.
     pub fn start<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut child = p2p(["--json"].into_iter().chain(arguments))
+        Self::spawn(p2p(["--json"].into_iter().chain(arguments)))
+    }
+
+    /// Starts a listener on a free port after the shell has done something to its limits, and gives its address.
+    #[cfg(unix)]
+    pub fn listen_after<'a>(limits: &str, arguments: impl IntoIterator<Item = &'a str>) -> (Self, String) {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{limits}; exec \"$@\""), "sh", env!("CARGO_BIN_EXE_p2p")]);
+        command
+            .args(["--json", "listen", "--bind", "127.0.0.1:0"])
+            .args(arguments);
+        Self::spawn(command).listening()
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -95,9 +110,12 @@ impl Running {
 
     /// Starts a listener on a free port, and gives its address.
     pub fn listen<'a>(arguments: impl IntoIterator<Item = &'a str>) -> (Self, String) {
-        let mut listener = Self::start(["listen", "--bind", "127.0.0.1:0"].into_iter().chain(arguments));
-        let address = listener.wait_for("listening")["address"].as_str().unwrap().to_owned();
-        (listener, address)
+        Self::start(["listen", "--bind", "127.0.0.1:0"].into_iter().chain(arguments)).listening()
+    }
+
+    fn listening(mut self) -> (Self, String) {
+        let address = self.wait_for("listening")["address"].as_str().unwrap().to_owned();
+        (self, address)
     }
 
     /// Reads to the next event of this name.

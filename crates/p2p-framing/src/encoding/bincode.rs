@@ -8,13 +8,36 @@ use tokio_util::codec::{Decoder, Encoder};
 use super::{DEFAULT_MAX_MESSAGE_SIZE, put_message, take_message};
 use crate::{DecodeError, EncodeError};
 
-/// No limit inside: what is decoded is a message that has already been received whole and is within its maximum, and
-/// bincode allocates for a sequence no more than its bytes can hold.
 const CONFIG: config::Configuration = config::standard();
+
+/// Decodes a value from all of `body`.
+///
+/// bincode allocates the declared length of a string before it looks for its bytes, up to a limit that must be known
+/// when it is compiled; the failure of an allocation ends the process. So the limit follows the size of the body in
+/// steps. Integers count for their full width even if they take one byte, hence the factor of 16.
+fn decode<M: DeserializeOwned>(body: &[u8]) -> Result<(M, usize), bincode_error::DecodeError> {
+    macro_rules! by_size {
+        ($($bits:literal)*) => {
+            match body.len() {
+                $(size if size <= 1 << $bits => {
+                    bincode_serde::decode_from_slice(body, CONFIG.with_limit::<{ 16 << $bits }>())
+                })*
+                _ => Err(bincode_error::DecodeError::LimitExceeded),
+            }
+        };
+    }
+    by_size!(8 10 12 14 16 18 20 22 24 26)
+}
 
 /// Messages of any serde type `M`: a `u32` length and the value in [bincode]'s standard format.
 ///
-/// bincode is no longer maintained; for something new take [`PostcardEncoding`](super::PostcardEncoding).
+/// bincode is no longer maintained; for something new take [`PostcardEncoding`](super::PostcardEncoding). Messages above
+/// 64 MiB are not decoded.
+///
+/// # Security
+///
+/// A declared length inside of a message may reserve up to 64 times the size of the message, until it turns out to be
+/// wrong. A recursive `M` lets a remote exhaust the stack: there is no limit to how deep values may be nested.
 ///
 /// [bincode]: https://docs.rs/bincode/2.0.1
 ///
@@ -80,7 +103,7 @@ impl<M: DeserializeOwned> Decoder for BincodeEncoding<M> {
         let Some(body) = take_message(input, self.maximum)? else {
             return Ok(None);
         };
-        match bincode_serde::decode_from_slice(&body, CONFIG) {
+        match decode(&body) {
             Ok((message, read)) if read == body.len() => Ok(Some(message)),
             Ok((_, read)) => Err(DecodeError::ExtraBytes {
                 count: body.len() - read,

@@ -9,6 +9,10 @@ use crate::{DecodeError, EncodeError};
 
 /// Messages of any serde type `M`: a `u32` length and the value in [postcard]'s format.
 ///
+/// # Security
+///
+/// A recursive `M` lets a remote exhaust the stack: there is no limit to how deep values may be nested.
+///
 /// [postcard]: https://docs.rs/postcard
 ///
 /// ```

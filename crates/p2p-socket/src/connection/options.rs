@@ -47,9 +47,9 @@ impl ConnectionOptions {
     ///
     /// # Security
     ///
-    /// It is about what the queue itself keeps for a message. Without it, the shortest messages would take many times
-    /// the memory that the bound promises.
-    pub const MESSAGE_OVERHEAD: usize = 64;
+    /// It is what the queues and the allocator keep for a message, measured and rounded up. Without it, the shortest
+    /// messages would take many times the memory that the bound promises.
+    pub const MESSAGE_OVERHEAD: usize = 128;
 
     pub(crate) fn validate(&self) -> Result<(), InvalidOptions> {
         if self.incoming_queue < Self::MIN_INCOMING_QUEUE {

@@ -112,6 +112,27 @@ pub enum AuthenticateError {
 }
 
 impl AuthenticateError {
+    /// Whether the remote broke the protocol or let the deadline pass. A lost connection or something on our side is no
+    /// offence.
+    pub fn is_offence(&self) -> bool {
+        match self {
+            Self::Timeout { .. }
+            | Self::ConnectionMessageTooLarge(_)
+            | Self::Decoding { .. }
+            | Self::NotEnoughProofOfWork { .. }
+            | Self::WeakPublicKey { .. }
+            | Self::InvalidCiphertextSize { .. }
+            | Self::Decipher => true,
+            Self::Cancelled { .. }
+            | Self::ConnectionClosed { .. }
+            | Self::Io { .. }
+            | Self::Myself { .. }
+            | Self::LocalMessageTooLarge(_)
+            | Self::LocalMetadataTooLarge(_)
+            | Self::SchedulerClosed(_) => false,
+        }
+    }
+
     pub(super) fn chunk(error: ChunkError) -> Self {
         match error {
             ChunkError::InvalidCiphertextSize { size } => Self::InvalidCiphertextSize { size },
@@ -179,6 +200,23 @@ pub enum AcceptError {
     /// Every nonce of our direction has been used.
     #[error(transparent)]
     NoncesExhausted(#[from] NoncesExhausted),
+}
+
+impl AcceptError {
+    /// Whether the remote broke the protocol or let the deadline pass. To refuse us is its right, and a lost connection
+    /// or something on our side is no offence.
+    pub fn is_offence(&self) -> bool {
+        match self {
+            Self::Timeout | Self::InvalidAuthentication | Self::InvalidCiphertextSize { .. } | Self::Decoding(_) => {
+                true
+            }
+            Self::Cancelled
+            | Self::RejectedSocketConnection { .. }
+            | Self::RejectedByNack { .. }
+            | Self::InvalidOptions(_)
+            | Self::NoncesExhausted(_) => false,
+        }
+    }
 }
 
 /// Why a nack was not delivered. The connection is closed all the same.
