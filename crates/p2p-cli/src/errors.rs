@@ -85,6 +85,7 @@ pub(crate) fn send(error: &SendError) -> Failure {
 pub(crate) fn close(error: &CloseError) -> Failure {
     let name = match error {
         CloseError::Timeout { .. } => "timeout",
+        CloseError::Unconfirmed { .. } => "not_confirmed",
         CloseError::Failed(_) => "not_flushed",
         _ => "not_closed",
     };

@@ -208,17 +208,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
     }
 }
 
-/// Reads and forgets until the remote closes, or so much has come that it never will.
-pub(crate) fn poll_discard<T: AsyncRead + Unpin>(io: &mut T, cx: &mut Context<'_>) -> Poll<Discarded> {
+/// Reads and forgets until the remote closes, or so much has come that it never will. Fails as the transport does.
+pub(crate) fn poll_discard<T: AsyncRead + Unpin>(io: &mut T, cx: &mut Context<'_>) -> Poll<io::Result<Discarded>> {
     let mut bytes = [0; READ_SIZE];
     for _ in 0..MAX_DISCARDED / READ_SIZE {
         let mut buffer = ReadBuf::new(&mut bytes);
-        match ready!(Pin::new(&mut *io).poll_read(cx, &mut buffer)) {
-            Ok(()) if !buffer.filled().is_empty() => {}
-            _ => return Poll::Ready(Discarded::ToTheEnd),
+        ready!(Pin::new(&mut *io).poll_read(cx, &mut buffer))?;
+        if buffer.filled().is_empty() {
+            return Poll::Ready(Ok(Discarded::ToTheEnd));
         }
     }
-    Poll::Ready(Discarded::Some)
+    Poll::Ready(Ok(Discarded::Some))
 }
 
 /// How much input was thrown away.

@@ -137,8 +137,8 @@ async fn a_remote_that_never_closes_holds_closing_no_longer_than_the_limit() {
     let (left, mut adversary) = connected_against(Role::Responder, ConnectionOptions::default()).await;
     left.send(message(0, 10)).await.unwrap();
     let start = Instant::now();
-    // Everything was sent: that the remote does not answer is not our failure.
-    left.close(bye(), Drain::Flush(LIMIT)).await.unwrap();
+    let error = left.close(bye(), Drain::Flush(LIMIT)).await.unwrap_err();
+    assert!(matches!(error, CloseError::Unconfirmed { limit: LIMIT }), "{error:?}");
     assert_eq!(start.elapsed(), LIMIT);
     assert_eq!(adversary.open().await.unwrap().len(), 14);
     assert_eq!(adversary.read_to_end().await, 0);

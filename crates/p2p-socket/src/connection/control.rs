@@ -20,6 +20,11 @@ pub enum Drain {
     Discard,
     /// Send them first, then end our direction and wait for the remote to end its own; give up after this time.
     ///
+    /// It succeeds when everything was written and both directions have ended in order. A remote that reads until our
+    /// end has everything then, as every connection of this crate does. One that had ended its direction before may
+    /// not have read to the end: whether it has taken notice, only an answer tells. Neither says that the program over
+    /// there has received anything.
+    ///
     /// # Security
     ///
     /// A remote that never reads holds the connection no longer than this.
@@ -75,7 +80,8 @@ impl<D> Control<D> {
     ///
     /// # Errors
     ///
-    /// [`CloseError`] if something queued was not sent although it should be. The connection is closed all the same.
+    /// When it should flush: [`CloseError`] if not everything was sent, or if it may not have arrived. The connection is
+    /// closed all the same.
     ///
     /// # Cancel safety
     ///

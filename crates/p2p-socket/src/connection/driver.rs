@@ -59,7 +59,7 @@ struct Closing {
     remote_ended: bool,
     /// Begun because the remote closed. Whoever then asks for it may give it more time.
     automatic: bool,
-    /// Why not everything is sent that should be: sending had failed before, or a more urgent request came.
+    /// Sending had failed before.
     failed: Option<ConnectionError>,
 }
 
@@ -218,9 +218,6 @@ where
                 closing.request = request;
                 closing.deadline.as_mut().reset(request.deadline());
                 if matches!(request.drain, Drain::Discard) {
-                    if closing.stage == Stage::Write {
-                        closing.failed = Some(ConnectionError::ClosedLocally);
-                    }
                     self.discard();
                 }
             }
@@ -252,27 +249,30 @@ where
         if closing.stage == Stage::ShutDown {
             match Pin::new(&mut io).poll_shutdown(cx) {
                 Poll::Ready(Ok(())) => closing.stage = Stage::AwaitEnd,
-                // It has no direction to end any more: everything was written.
-                Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(CloseError::Failed(ConnectionError::io(error)))),
                 Poll::Pending => {}
             }
         }
         if !closing.remote_ended {
             // Nobody will take it any more, but a remote that can not send may not read either.
             match poll_discard(&mut io, cx) {
-                Poll::Ready(Discarded::ToTheEnd) => closing.remote_ended = true,
-                Poll::Ready(Discarded::Some) => cx.waker().wake_by_ref(),
+                Poll::Ready(Ok(Discarded::ToTheEnd)) => closing.remote_ended = true,
+                Poll::Ready(Ok(Discarded::Some)) => cx.waker().wake_by_ref(),
+                // A reset, most likely: what it had not read is lost.
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(CloseError::Failed(ConnectionError::io(error)))),
                 Poll::Pending => {}
             }
         }
         let done = closing.stage == Stage::AwaitEnd && closing.remote_ended;
         match closing.request.drain {
-            Drain::Discard => Poll::Ready(Ok(())),
+            // Whoever wanted to flush learns why it was not done.
+            Drain::Discard => Poll::Ready(Err(CloseError::Failed(queues.status.cause()))),
             Drain::Flush(_) if done => Poll::Ready(Ok(())),
             Drain::Flush(limit) => match closing.deadline.as_mut().poll(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(()) if closing.stage == Stage::Write => Poll::Ready(Err(CloseError::Timeout { limit })),
-                Poll::Ready(()) => Poll::Ready(Ok(())),
+                // Closing now may reset the connection, and destroy what the remote has not read.
+                Poll::Ready(()) => Poll::Ready(Err(CloseError::Unconfirmed { limit })),
             },
         }
     }

@@ -129,17 +129,24 @@ pub enum TryRecvError {
     Closed(#[from] ConnectionError),
 }
 
-/// Why closing did not get everything out. The connection is closed all the same.
+/// Why nobody can say that everything has arrived. The connection is closed all the same.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseError {
-    /// The deadline passed first.
+    /// The deadline passed before everything was written.
     #[error("the queued messages were not sent within {limit:?}")]
     Timeout {
         /// The time that there was.
         limit: Duration,
     },
-    /// The connection had failed, or did while it was being closed.
-    #[error("the queued messages could not be sent")]
+    /// Everything was written, but the remote did not end its own direction in time. What it had not read yet may have
+    /// been destroyed: TCP resets a connection that is closed while there is something left to read.
+    #[error("the queued messages were sent, but the remote did not close within {limit:?}")]
+    Unconfirmed {
+        /// The time that there was.
+        limit: Duration,
+    },
+    /// The connection had failed, or did while it was being closed; or someone else had it closed without flushing.
+    #[error("the connection ended before everything that was queued is known to have arrived")]
     Failed(#[source] ConnectionError),
 }

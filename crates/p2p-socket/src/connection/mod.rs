@@ -272,7 +272,8 @@ impl<M, D> Connection<M, D> {
     ///
     /// # Errors
     ///
-    /// [`CloseError`] if something queued was not sent although it should be. The connection is closed all the same.
+    /// When it should flush: [`CloseError`] if not everything was sent, or if it may not have arrived. The connection is
+    /// closed all the same.
     ///
     /// # Cancel safety
     ///
