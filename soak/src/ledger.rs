@@ -43,7 +43,7 @@ pub(crate) struct Account {
     /// Those that were queued.
     pub(crate) sent: Messages,
     pub(crate) received: Messages,
-    /// It left in order and was told that everything was sent.
+    /// It left in order and was told that everything was taken.
     pub(crate) flushed: bool,
     /// It left in a hurry, or was left so.
     pub(crate) aborted: bool,

@@ -106,6 +106,10 @@ async fn live(options: &Options, seed: u64) -> std::io::Result<Vec<String>> {
             usage::descriptors()
         ));
     }
+    for (index, minute) in memory.chunks_exact(60).enumerate() {
+        let kib = minute.last().unwrap_or(&0);
+        println!("memory: {kib} KiB after {} minutes", index + 1);
+    }
     let third = memory.len() / 3;
     if let (Some(early), Some(late)) = (
         memory[..third].iter().max(),

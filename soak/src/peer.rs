@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     num::NonZeroU64,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,7 +17,7 @@ use p2p_crypto::{Difficulty, Identity, Role};
 use p2p_framing::{PointList, encoding::RawEncoding};
 use p2p_io_scheduler::{BytesPerSecond, IoScheduler, Limits};
 use p2p_socket::{
-    Admission, Authenticated, ChainName, Config, Connection, ConnectionOptions, DisconnectionReason, Drain,
+    Admission, Authenticated, ChainName, Config, Connection, ConnectionOptions, Control, DisconnectionReason, Drain,
     NetworkVersion, NodeMetadata, Receiver, RejectionMotive, authenticate,
 };
 use tokio::{
@@ -32,8 +33,15 @@ use crate::ledger::{Account, Ledger, Messages};
 /// How long flushing may take.
 const CLOSE: Duration = Duration::from_secs(5);
 
-/// A connection that lasts so long hangs.
-const HANG: Duration = Duration::from_secs(60);
+/// A connection on which nothing moves for so long hangs. How long one lasts in all is up to the caps.
+const HANG: Duration = Duration::from_secs(30);
+
+/// How many connections a peer dials at once.
+const MAX_DIALLED: usize = 8;
+
+/// Beyond so many connections a peer refuses more, as a node does. Without a bound those with the narrowest caps would
+/// be given more to carry than they can, and have ever more connections that take ever longer.
+const MAX_CONNECTIONS: usize = 24;
 
 /// What all peers have in common.
 #[derive(Debug, Default)]
@@ -64,6 +72,7 @@ fn count(counter: &AtomicU64) {
 pub(crate) struct Peer {
     world: Arc<World>,
     config: Config,
+    scheduler: IoScheduler,
     address: SocketAddr,
 }
 
@@ -78,11 +87,17 @@ impl Peer {
             download: cap(rng),
             upload: cap(rng),
         };
+        let scheduler = IoScheduler::new(limits);
         let version = NetworkVersion::current(ChainName::from("SOAK"));
         let config = Config::new(Identity::generate(Difficulty::NONE), version)
             .required_difficulty(Difficulty::NONE)
-            .scheduler(IoScheduler::new(limits));
-        Self { world, config, address }
+            .scheduler(scheduler.clone());
+        Self {
+            world,
+            config,
+            scheduler,
+            address,
+        }
     }
 
     /// Listens and dials until told otherwise, then waits for everything to end.
@@ -123,7 +138,7 @@ impl Peer {
         let mut tasks = JoinSet::new();
         while !self.world.no_more_dialling.is_cancelled() {
             sleep(Duration::from_millis(rng.u64(..200))).await;
-            while tasks.len() >= 8 {
+            while tasks.len() >= MAX_DIALLED {
                 tasks.join_next().await;
             }
             let other = self.world.addresses[rng.usize(..self.world.addresses.len())];
@@ -180,7 +195,8 @@ impl Peer {
                 return None;
             }
         };
-        if rng.u8(..) < 15 {
+        let full = role == Role::Responder && self.scheduler.connections().len() > MAX_CONNECTIONS;
+        if full || rng.u8(..) < 15 {
             count(&self.world.counts.nacked);
             let _ = peer
                 .nack(RejectionMotive::TooManyConnections, PointList::default())
@@ -208,10 +224,10 @@ impl Peer {
                 rng.usize(..2000)
             };
             let message: Bytes = std::iter::repeat_with(|| rng.u8(..)).take(size).collect();
-            match timeout(HANG, sender.send(message.clone())).await {
-                Ok(Ok(())) => account.sent.push(&message),
-                Ok(Err(_)) => break,
-                Err(_) => {
+            match unless_it_hangs(&control, sender.send(message.clone())).await {
+                Some(Ok(())) => account.sent.push(&message),
+                Some(Err(_)) => break,
+                None => {
                     count(&self.world.counts.hung);
                     break;
                 }
@@ -241,7 +257,7 @@ impl Peer {
                 }
             }
         }
-        if timeout(HANG, control.closed()).await.is_err() {
+        if unless_it_hangs(&control, control.closed()).await.is_none() {
             count(&self.world.counts.hung);
             control.cancellation().cancel();
             account.aborted = true;
@@ -251,6 +267,26 @@ impl Peer {
             account.received = received;
         }
         account
+    }
+}
+
+/// Gives up when nothing has moved on the connection for too long.
+async fn unless_it_hangs<F: Future>(control: &Control<NodeMetadata>, doing: F) -> Option<F::Output> {
+    let moved = || {
+        let stat = control.stat();
+        (stat.total_received, stat.total_sent)
+    };
+    let mut doing = pin!(doing);
+    let mut before = moved();
+    loop {
+        if let Ok(done) = timeout(HANG, doing.as_mut()).await {
+            return Some(done);
+        }
+        let now = moved();
+        if now == before {
+            return None;
+        }
+        before = now;
     }
 }
 
