@@ -37,6 +37,7 @@ pub(crate) fn accept(error: &AcceptError) -> Failure {
         E::Decoding(_) => "decoding_error",
         E::RejectedByNack { .. } => "rejected_by_nack",
         E::InvalidOptions(_) => "invalid_options",
+        E::MemoryBudgetExhausted(_) => "memory_budget_exhausted",
         E::NoncesExhausted(_) => "nonces_exhausted",
         _ => "not_accepted",
     };

@@ -12,7 +12,7 @@ use tokio_util::codec::{Decoder, Encoder};
 use tracing::debug;
 
 use crate::{
-    Config, Connection, ConnectionOptions, Metadata, PeerInfo, RejectionMotive, deadline,
+    Config, Connection, ConnectionOptions, MemoryBudget, Metadata, PeerInfo, RejectionMotive, deadline,
     exchange::{Exchange, FinishError},
     handshake::{AcceptError, AuthenticateError, AuthenticatedPeer, Hello, LocalPeer, NackError},
 };
@@ -116,6 +116,7 @@ where
                 exchange,
                 peer,
                 timeout,
+                memory_budget: config.memory_budget.clone(),
             })
         }
         Err(error) => {
@@ -133,6 +134,7 @@ pub struct Authenticated<T, D> {
     exchange: Exchange<ScheduledIo<T>>,
     peer: AuthenticatedPeer<D>,
     timeout: Duration,
+    memory_budget: Option<MemoryBudget>,
 }
 
 impl<T, D> Authenticated<T, D>
@@ -153,7 +155,8 @@ where
     ///
     /// # Errors
     ///
-    /// See [`AcceptError`]. The transport has been closed then.
+    /// See [`AcceptError`]. The transport has been closed then; when too little of the [`MemoryBudget`] is left, the
+    /// remote gets a nack before.
     ///
     /// # Cancel safety
     ///
@@ -166,12 +169,24 @@ where
         <C as Encoder<M>>::Error: std::error::Error + Send + Sync + 'static,
         <C as Decoder>::Error: std::error::Error + Send + Sync + 'static,
     {
+        options.validate()?;
+        let share = self.memory_budget.as_ref().map(|budget| budget.reserve(&options));
+        let memory_share = match share.transpose() {
+            Ok(share) => share,
+            Err(exhausted) => {
+                // Whether or not the remote learns of it.
+                let _ = self
+                    .nack(RejectionMotive::TooManyConnections, PointList::default())
+                    .await;
+                return Err(exhausted.into());
+            }
+        };
         let Self {
             mut exchange,
             peer,
             timeout,
+            ..
         } = self;
-        options.validate()?;
         let peer_id = peer.info().peer_id;
         let (ack_exchange, output) = peer.accept(deadline::after(Instant::now(), timeout).into_std())?;
         match exchange.take(ack_exchange, output).await {
@@ -184,6 +199,7 @@ where
                     established,
                     encoding,
                     &options,
+                    memory_share,
                     &cancellation,
                 ))
             }

@@ -4,7 +4,7 @@ use p2p_crypto::{Difficulty, Identity};
 use p2p_io_scheduler::IoScheduler;
 use tokio_util::sync::CancellationToken;
 
-use crate::NetworkVersion;
+use crate::{MemoryBudget, NetworkVersion};
 
 /// What we are and what we demand, the same for every connection. Cheap to clone.
 ///
@@ -29,6 +29,7 @@ pub struct Config {
     pub(crate) handshake_timeout: Duration,
     pub(crate) scheduler: IoScheduler,
     pub(crate) cancellation: CancellationToken,
+    pub(crate) memory_budget: Option<MemoryBudget>,
 }
 
 impl Config {
@@ -40,7 +41,7 @@ impl Config {
     /// A remote that says nothing, or one byte a second, holds its place no longer than this.
     pub const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// Requires the proof of work of mainnet, advertises no port, limits no bandwidth.
+    /// Requires the proof of work of mainnet, advertises no port, limits neither bandwidth nor memory.
     pub fn new(identity: impl Into<Arc<Identity>>, announced_version: NetworkVersion) -> Self {
         Self {
             identity: identity.into(),
@@ -50,6 +51,7 @@ impl Config {
             handshake_timeout: Self::DEFAULT_HANDSHAKE_TIMEOUT,
             scheduler: IoScheduler::default(),
             cancellation: CancellationToken::new(),
+            memory_budget: None,
         }
     }
 
@@ -94,6 +96,16 @@ impl Config {
     #[must_use]
     pub fn cancellation(self, cancellation: CancellationToken) -> Self {
         Self { cancellation, ..self }
+    }
+
+    /// The memory that the queues of all connections may take together, also those of other configurations with the same
+    /// budget.
+    #[must_use]
+    pub fn memory_budget(self, memory_budget: MemoryBudget) -> Self {
+        Self {
+            memory_budget: Some(memory_budget),
+            ..self
+        }
     }
 
     /// Our keys and proof of work.

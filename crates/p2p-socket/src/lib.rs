@@ -52,6 +52,7 @@ mod connection_message;
 mod deadline;
 mod exchange;
 pub mod handshake;
+mod memory_budget;
 mod metadata;
 mod peer_info;
 mod version;
@@ -67,6 +68,7 @@ pub use crate::{
     },
     connection_message::ConnectionMessage,
     handshake::{AcceptError, AuthenticateError, HandshakeStep, NackError},
+    memory_budget::{MemoryBudget, MemoryBudgetExhausted},
     metadata::{Metadata, NodeMetadata},
     peer_info::{ConnectionId, PeerInfo},
     version::{ChainName, NetworkVersion, NoCommonProtocol, NoVersions, SupportedVersions},

@@ -27,6 +27,7 @@ use super::{
     transport::Transport,
     writer::Writer,
 };
+use crate::memory_budget::MemoryShare;
 
 /// How many reads a receiver makes before it looks at what they brought: one, and one that finds nothing more.
 const READS_PER_RECEIVE: usize = 2;
@@ -48,6 +49,8 @@ pub(crate) struct Queues<M> {
     pub(crate) incoming: Incoming<M>,
     /// The last message was taken: what is sent next may be the answer that the remote waits for.
     pub(crate) answering: AtomicBool,
+    /// What they take of the memory budget, as long as there are messages in them.
+    pub(crate) _memory_share: Option<MemoryShare>,
 }
 
 /// The transport and what turns messages into its bytes and back.

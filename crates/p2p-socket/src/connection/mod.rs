@@ -56,7 +56,7 @@ use self::{
     status::Status,
     writer::Writer,
 };
-use crate::{PeerInfo, handshake::Established};
+use crate::{PeerInfo, handshake::Established, memory_budget::MemoryShare};
 
 /// An accepted connection, over which messages of type `M` go both ways. Octez: `P2p_socket.t`.
 ///
@@ -90,6 +90,7 @@ impl<M: Send + 'static, D: Send + Sync + 'static> Connection<M, D> {
         established: Established<D>,
         encoding: C,
         options: &ConnectionOptions,
+        memory_share: Option<MemoryShare>,
         cancellation: &CancellationToken,
     ) -> Self
     where
@@ -108,6 +109,7 @@ impl<M: Send + 'static, D: Send + Sync + 'static> Connection<M, D> {
                 outgoing: Outgoing::new(options.outgoing_queue, options.packing),
                 incoming: Incoming::new(options.incoming_queue),
                 answering: AtomicBool::new(true),
+                _memory_share: memory_share,
             },
             ends: Ends::new(io, reader, status.wakers.clone().into(), Writer::new(sealer), encoding),
         });

@@ -5,7 +5,7 @@ use p2p_framing::{ChunkError, ClearFrameTooLarge, DecodeError, PointList, SealEr
 use p2p_io_scheduler::SchedulerClosed;
 
 use super::End;
-use crate::{ConnectionId, InvalidOptions, RejectionMotive};
+use crate::{ConnectionId, InvalidOptions, MemoryBudgetExhausted, RejectionMotive};
 
 /// A step of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -197,6 +197,9 @@ pub enum AcceptError {
     /// The options contradict each other. Nothing was sent.
     #[error(transparent)]
     InvalidOptions(#[from] InvalidOptions),
+    /// The remote was refused: too many connections share the memory budget.
+    #[error(transparent)]
+    MemoryBudgetExhausted(#[from] MemoryBudgetExhausted),
     /// Every nonce of our direction has been used.
     #[error(transparent)]
     NoncesExhausted(#[from] NoncesExhausted),
@@ -214,6 +217,7 @@ impl AcceptError {
             | Self::RejectedSocketConnection { .. }
             | Self::RejectedByNack { .. }
             | Self::InvalidOptions(_)
+            | Self::MemoryBudgetExhausted(_)
             | Self::NoncesExhausted(_) => false,
         }
     }
