@@ -117,7 +117,13 @@ impl Ledger {
         }
     }
 
-    /// The sums, and everything that does not add up.
+    /// Enters something that must not happen.
+    pub(crate) fn complain(&self, complaint: String) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.wrong.push(complaint);
+    }
+
+    /// The sums, and everything that is wrong.
     pub(crate) fn close(&self) -> (Totals, Vec<String>) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut wrong = state.wrong.clone();

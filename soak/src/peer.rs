@@ -1,12 +1,13 @@
 //! A peer: it listens, dials others, talks, refuses, breaks off and misbehaves, all at random.
 
 use std::{
-    net::SocketAddr,
+    io,
+    net::{Ipv4Addr, SocketAddr},
     num::NonZeroU64,
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -22,7 +23,7 @@ use p2p_socket::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -43,15 +44,33 @@ const MAX_DIALLED: usize = 8;
 /// be given more to carry than they can, and have ever more connections that take ever longer.
 const MAX_CONNECTIONS: usize = 24;
 
+/// 127.1.0.0, the first of the addresses from which peers dial. Each is used once.
+const FIRST_ADDRESS: u32 = 0x7f01_0000;
+
 /// What all peers have in common.
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) ledger: Ledger,
     pub(crate) counts: Counts,
+    /// How many connections were dialled.
+    pub(crate) dialled: AtomicU32,
     /// Cancelled when nobody dials any more, and then when nobody listens any more.
     pub(crate) no_more_dialling: CancellationToken,
     pub(crate) no_more_listening: CancellationToken,
+}
+
+impl World {
+    /// Connects from an address that nobody else has had. With a port that is used again, an end that reads its last
+    /// messages slowly would be taken for that of another connection.
+    async fn connect(&self, remote: SocketAddr) -> io::Result<(TcpStream, SocketAddr)> {
+        let number = self.dialled.fetch_add(1, Ordering::Relaxed);
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::from(FIRST_ADDRESS + number), 0).into())?;
+        let stream = socket.connect(remote).await?;
+        let local = stream.local_addr()?;
+        Ok((stream, local))
+    }
 }
 
 /// What happened, beside messages.
@@ -60,8 +79,6 @@ pub(crate) struct Counts {
     pub(crate) nacked: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) garbage: AtomicU64,
-    pub(crate) hung: AtomicU64,
-    pub(crate) slow_to_close: AtomicU64,
 }
 
 fn count(counter: &AtomicU64) {
@@ -149,10 +166,9 @@ impl Peer {
     }
 
     async fn dial(&self, remote: SocketAddr, mut rng: Rng) {
-        let Ok(stream) = TcpStream::connect(remote).await else {
+        let Ok((stream, local)) = self.world.connect(remote).await else {
             return count(&self.world.counts.failed);
         };
-        let Ok(local) = stream.local_addr() else { return };
         let account = if rng.u8(..) < 25 {
             self.send_garbage(stream, rng).await;
             Account::aborted()
@@ -174,7 +190,7 @@ impl Peer {
             let mut answer = Vec::new();
             let ending = stream.read_to_end(&mut answer);
             if timeout(Config::DEFAULT_HANDSHAKE_TIMEOUT * 2, ending).await.is_err() {
-                count(&self.world.counts.hung);
+                self.complain("a stranger was not turned away");
             }
         }
     }
@@ -212,6 +228,12 @@ impl Peer {
         accepted.inspect_err(|_| count(&self.world.counts.failed)).ok()
     }
 
+    fn complain(&self, what: &str) {
+        let (limits, connections) = (self.scheduler.limits(), self.scheduler.connections().len());
+        let complaint = format!("{}: {what}; {limits:?}, {connections} connections", self.address);
+        self.world.ledger.complain(complaint);
+    }
+
     /// The dialling side leaves first, in one of the possible ways; the other one when it is told.
     async fn talk(&self, connection: Connection<Bytes, NodeMetadata>, role: Role, mut rng: Rng) -> Account {
         let mut account = Account::default();
@@ -228,7 +250,7 @@ impl Peer {
                 Some(Ok(())) => account.sent.push(&message),
                 Some(Err(_)) => break,
                 None => {
-                    count(&self.world.counts.hung);
+                    self.complain(&format!("{role:?} hung while sending: {:?} receiver done {}, {:?}", control.stat(), receiving.is_finished(), control.closing_reasons()));
                     break;
                 }
             }
@@ -252,13 +274,13 @@ impl Peer {
                     let flush = control.close(DisconnectionReason::ExplicitRequest, Drain::Flush(CLOSE));
                     match timeout(CLOSE + Duration::from_secs(5), flush).await {
                         Ok(result) => account.flushed = result.is_ok(),
-                        Err(_) => count(&self.world.counts.slow_to_close),
+                        Err(_) => self.complain("closing took too long"),
                     }
                 }
             }
         }
         if unless_it_hangs(&control, control.closed()).await.is_none() {
-            count(&self.world.counts.hung);
+            self.complain(&format!("{role:?} hung until the end: {:?} receiver done {}, sender closed {} {:?}", control.stat(), receiving.is_finished(), control.is_closed(), control.closing_reasons()));
             control.cancellation().cancel();
             account.aborted = true;
         }
