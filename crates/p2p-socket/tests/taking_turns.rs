@@ -4,6 +4,7 @@ mod common;
 
 use std::{
     future::Future,
+    io,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -12,9 +13,11 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use common::{ROLES, connected, connected_against, message, settle};
+use common::{ROLES, accepted, against, connected, connected_against, message, ours, settle};
 use futures_core::Stream;
+use p2p_crypto::Role;
 use p2p_socket::{ConnectionError, ConnectionOptions};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 #[derive(Default)]
 struct Count(AtomicUsize);
@@ -53,6 +56,32 @@ async fn a_receiver_reads_in_its_own_task() {
     match receiving.as_mut().poll(&mut Context::from_waker(&waker)) {
         Poll::Ready(Ok(received)) => assert_eq!(received.message, message(0, 10)),
         other => panic!("{other:?}"),
+    }
+}
+
+/// A message comes in more reads than a receiver makes at a time, and the receiver goes away in between.
+#[tokio::test(start_paused = true)]
+async fn what_a_dropped_recv_has_left_unread_is_read_ahead() {
+    for by_hand in [false, true] {
+        let (io, mut adversary) = against(Role::Responder);
+        let us = async { accepted(ours(Crumbs(io), Role::Responder).await.unwrap()).await };
+        let (connection, ()) = tokio::join!(us, adversary.establish());
+        let (_sender, mut receiver, _control) = connection.unwrap().split();
+        settle().await;
+        let cx = &mut Context::from_waker(Waker::noop());
+        let chunk = adversary.seal_message(&message(0, 1000));
+        if by_hand {
+            assert!(receiver.poll_recv(cx).is_pending());
+            adversary.send(&chunk).await;
+            assert!(receiver.poll_recv(cx).is_pending());
+        } else {
+            let mut receiving = pin!(receiver.recv());
+            assert!(receiving.as_mut().poll(cx).is_pending());
+            adversary.send(&chunk).await;
+            assert!(receiving.as_mut().poll(cx).is_pending());
+        }
+        settle().await;
+        assert_eq!(receiver.try_recv().unwrap().message, message(0, 1000));
     }
 }
 
@@ -134,5 +163,33 @@ async fn receivers_that_come_and_go_miss_nothing() {
     }
     for talk in talks {
         talk.await.unwrap();
+    }
+}
+
+/// A pipe that gives ten bytes at a time.
+struct Crumbs(DuplexStream);
+
+impl AsyncRead for Crumbs {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut crumb = [0; 10];
+        let size = crumb.len().min(buf.remaining());
+        let mut crumb = ReadBuf::new(&mut crumb[..size]);
+        let read = Pin::new(&mut self.0).poll_read(cx, &mut crumb);
+        buf.put_slice(crumb.filled());
+        read
+    }
+}
+
+impl AsyncWrite for Crumbs {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }

@@ -3,7 +3,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Wake, ready},
 };
 
 use futures_core::Stream;
@@ -121,7 +121,8 @@ impl<M> Receiver<M> {
             }
             Err(NotYet) => {
                 if has_more {
-                    cx.waker().wake_by_ref();
+                    // As the transport would: it may be the driver who goes on.
+                    wakers.wake_by_ref();
                 }
                 Poll::Pending
             }
