@@ -94,7 +94,7 @@ impl<M> Receiver<M> {
         match queues.incoming.pop() {
             Ok(popped) => {
                 if popped.makes_room {
-                    queues.status.wakers.wake_driver();
+                    queues.status.wakers.room_is_made();
                 }
                 if popped.is_last {
                     queues.answering.store(true, Relaxed);

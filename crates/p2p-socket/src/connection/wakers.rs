@@ -31,7 +31,7 @@ impl Wakers {
         self.driver.register(waker);
     }
 
-    /// There is something to send, room to receive, or a request to close.
+    /// There is something to send, or a request to close.
     pub(crate) fn wake_driver(&self) {
         self.driver.wake();
     }
@@ -67,6 +67,13 @@ impl Wakers {
     /// The receiver has not seen everything that there is to read.
     pub(crate) fn leave_unseen(&self) {
         self.state.fetch_or(UNSEEN, SeqCst);
+    }
+
+    /// The receiver has made room for more. The driver may look while it is still there, and would leave reading to it:
+    /// then it has to look again when the receiver has left.
+    pub(crate) fn room_is_made(&self) {
+        self.leave_unseen();
+        self.driver.wake();
     }
 
     /// The receiver has got a message or does not wait any longer: from now on the driver reads.

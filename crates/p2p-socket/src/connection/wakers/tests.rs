@@ -102,3 +102,16 @@ fn a_receiver_that_is_kept_out_passes_it_on_and_waits() {
     scene.wakers.wake_receiver();
     assert_eq!(scene.woken(), (1, 2));
 }
+
+#[test]
+fn the_driver_looks_again_for_room_that_was_made_before_the_receiver_left() {
+    let scene = Scene::new();
+    scene.look(true);
+    scene.wakers.room_is_made();
+    assert_eq!(scene.woken(), (1, 0));
+    assert!(scene.wakers.receiver_is_there());
+    scene.wakers.set_driver(&scene.driver.clone().into());
+    scene.wakers.receiver_leaves();
+    assert_eq!(scene.woken(), (2, 0));
+    assert!(!scene.wakers.receiver_is_there());
+}
