@@ -40,7 +40,7 @@ struct Options {
 const WIND_DOWN: Duration = Duration::from_secs(120);
 
 /// How much larger the memory may be at the end than in the first third: what threads and the allocator keep.
-const GROWTH_ALLOWED_KIB: u64 = 24 * 1024;
+const GROWTH_ALLOWED_KIB: u64 = 8 * 1024;
 
 #[tokio::main]
 async fn main() -> std::io::Result<ExitCode> {
