@@ -2,6 +2,7 @@
 
 mod demo;
 mod dial;
+mod endpoint;
 mod errors;
 mod events;
 mod exchange;
@@ -10,12 +11,16 @@ mod identity;
 mod lines;
 mod listen;
 mod message_text;
+mod network;
 mod outbox;
 mod peer_options;
+mod probe;
 mod replay;
 mod report;
 mod session;
+mod table;
 mod transfer;
+mod visit;
 
 use std::{process::ExitCode, thread, time::Duration};
 
@@ -52,6 +57,8 @@ enum Command {
     Dial(Box<dial::Dial>),
     /// Send a file to a `p2p listen --receive`.
     Send(Box<transfer::Send>),
+    /// Call on nodes: tell who they are, what they speak, how fast they answer, and whether they would take us.
+    Probe(Box<probe::Probe>),
     /// Show in one process what two peers do with each other.
     Demo,
     /// Replay recorded sessions: read them, and send every byte of both sides again.
@@ -66,6 +73,7 @@ impl Command {
             Self::Listen(command) => command.run(report, interrupt).await,
             Self::Dial(command) => command.run(report, interrupt).await,
             Self::Send(command) => command.run(report, interrupt).await,
+            Self::Probe(command) => command.run(report, interrupt).await,
             Self::Demo => demo::run(report).await,
             Self::Replay(command) => command.run(report, interrupt).await,
         }

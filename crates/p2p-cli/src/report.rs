@@ -75,6 +75,13 @@ impl Report {
         }
     }
 
+    /// Writes something for readers that is no event, without `--json` alone.
+    pub(crate) fn text(&self, text: &impl fmt::Display) {
+        if self.format == Format::Text {
+            self.write(text.to_string());
+        }
+    }
+
     /// Writes an error as a sentence to standard error, and with `--json` as an event to standard output, too.
     pub(crate) fn error(&self, failure: &Failure) {
         if self.format == Format::Json {

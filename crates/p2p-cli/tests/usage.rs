@@ -40,6 +40,12 @@ fn wrong_usage_has_status_2() {
         &["listen", "--bind", "nowhere"],
         &["listen", "--connections", "0"],
         &["send", nowhere],
+        &["probe"],
+        &["probe", "127.0.0.1:0"],
+        &["probe", "[::1"],
+        &["probe", nowhere, "--network", ""],
+        &["probe", nowhere, "--concurrency", "0"],
+        &["probe", nowhere, "--timeout", "5 minutes"],
         &["identity", "generate"],
     ] {
         let finished = run(arguments.iter().copied());
