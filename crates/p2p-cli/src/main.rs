@@ -8,6 +8,7 @@ mod events;
 mod exchange;
 mod failure;
 mod identity;
+mod inspect;
 mod lines;
 mod listen;
 mod message_text;
@@ -59,6 +60,8 @@ enum Command {
     Send(Box<transfer::Send>),
     /// Call on nodes: tell who they are, what they speak, how fast they answer, and whether they would take us.
     Probe(Box<probe::Probe>),
+    /// Open a captured session offline, with the identity of one side.
+    Inspect(inspect::Inspect),
     /// Show in one process what two peers do with each other.
     Demo,
     /// Replay recorded sessions: read them, and send every byte of both sides again.
@@ -74,6 +77,7 @@ impl Command {
             Self::Dial(command) => command.run(report, interrupt).await,
             Self::Send(command) => command.run(report, interrupt).await,
             Self::Probe(command) => command.run(report, interrupt).await,
+            Self::Inspect(command) => command.run(report, interrupt).await,
             Self::Demo => demo::run(report).await,
             Self::Replay(command) => command.run(report, interrupt).await,
         }

@@ -58,6 +58,11 @@ impl Report {
         }
     }
 
+    /// Whether events are JSON objects.
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
     /// Writes an event to standard output.
     pub(crate) fn event<E: Event>(&self, event: &E) {
         let line = match (self.format, self.connection) {
