@@ -87,6 +87,11 @@ impl Report {
         }
     }
 
+    /// Writes bytes that are the same in every format.
+    pub(crate) fn raw(&self, bytes: &[u8]) {
+        self.write_bytes(bytes);
+    }
+
     /// Writes an error as a sentence to standard error, and with `--json` as an event to standard output, too.
     pub(crate) fn error(&self, failure: &Failure) {
         if self.format == Format::Json {
@@ -138,8 +143,12 @@ impl Report {
 
     fn write(&self, mut line: String) {
         line.push('\n');
+        self.write_bytes(line.as_bytes());
+    }
+
+    fn write_bytes(&self, bytes: &[u8]) {
         let mut stdout = io::stdout().lock();
-        if let Err(error) = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()) {
+        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             self.output.lock().get_or_insert(error);
             self.output.failed.cancel();
         }
