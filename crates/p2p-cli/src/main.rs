@@ -1,5 +1,6 @@
 //! The command-line tool `p2p`: talks to Tezos peers, sends files, shows what the library does.
 
+mod crawl;
 mod demo;
 mod dial;
 mod endpoint;
@@ -24,6 +25,7 @@ mod report;
 mod search_progress;
 mod session;
 mod table;
+mod testnet;
 mod transfer;
 mod visit;
 
@@ -72,6 +74,10 @@ enum Command {
     Send(Box<transfer::Send>),
     /// Call on nodes: tell who they are, what they speak, how fast they answer, and whether they would take us.
     Probe(Box<probe::Probe>),
+    /// Walk through a network from node to node, politely, and tell what it is made of.
+    Crawl(Box<crawl::Crawl>),
+    /// Run a network of nodes on loopback, good ones and bad ones, to try things on.
+    Testnet(testnet::Testnet),
     /// Open a captured session offline, with the identity of one side.
     Inspect(inspect::Inspect),
     /// Show in one process what two peers do with each other.
@@ -95,6 +101,8 @@ impl Command {
             Self::Dial(command) => command.run(report, interrupt).await,
             Self::Send(command) => command.run(report, interrupt).await,
             Self::Probe(command) => command.run(report, interrupt).await,
+            Self::Crawl(command) => command.run(report, interrupt).await,
+            Self::Testnet(command) => command.run(report, interrupt).await,
             Self::Inspect(command) => command.run(report, interrupt).await,
             Self::Demo => demo::run(report).await,
             Self::Replay(command) => command.run(report, interrupt).await,

@@ -6,7 +6,7 @@ use std::{fs, process::Stdio};
 
 use common::{Running, p2p, run, text};
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 14] = [
     &["identity", "generate"],
     &["identity", "show"],
     &["identity", "check"],
@@ -14,6 +14,8 @@ const COMMANDS: [&[&str]; 12] = [
     &["dial"],
     &["send"],
     &["probe"],
+    &["crawl"],
+    &["testnet"],
     &["inspect"],
     &["demo"],
     &["replay"],
@@ -31,7 +33,10 @@ fn every_command_has_examples_and_its_exit_statuses_in_its_help() {
         }
         let example = format!("p2p {}", command.join(" "));
         let json_example = format!("p2p --json {}", command.join(" "));
-        assert!(help.stdout.contains(&example) || help.stdout.contains(&json_example), "{command:?}");
+        assert!(
+            help.stdout.contains(&example) || help.stdout.contains(&json_example),
+            "{command:?}"
+        );
     }
     let help = run(["--help"]);
     help.expect_success();
@@ -61,7 +66,11 @@ fn every_command_has_a_manual_page() {
     run(["man", "--output", text(directory.path())]).expect_success();
     for command in COMMANDS {
         let page = directory.path().join(format!("p2p-{}.1", command.join("-")));
-        assert!(fs::read_to_string(&page).unwrap().contains("Examples:"), "{}", page.display());
+        assert!(
+            fs::read_to_string(&page).unwrap().contains("Examples:"),
+            "{}",
+            page.display()
+        );
     }
     let page = run(["man"]);
     page.expect_success();
@@ -77,7 +86,10 @@ fn a_full_disk_is_told() {
         let output = p2p(command.iter().copied()).stdout(Stdio::from(full)).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{command:?}");
         let error = String::from_utf8(output.stderr).unwrap();
-        assert!(error.contains("can not write to standard output: No space left"), "{error}");
+        assert!(
+            error.contains("can not write to standard output: No space left"),
+            "{error}"
+        );
     }
 }
 
@@ -88,7 +100,10 @@ fn the_log_tells_what_the_library_does_as_lines_or_json() {
     silent.expect_success();
     let told = run(["-v", "probe", &address]);
     assert_eq!(told.status, Some(0));
-    assert!(told.stderr.contains("DEBUG") && told.stderr.contains("authenticated"), "{told:?}");
+    assert!(
+        told.stderr.contains("DEBUG") && told.stderr.contains("authenticated"),
+        "{told:?}"
+    );
     assert!(!told.stderr.contains('\u{1b}'), "no colours but on a terminal");
     let json = run(["probe", &address, "--log-json"]);
     assert!(json.stderr.lines().count() > 0, "{json:?}");
@@ -96,7 +111,10 @@ fn the_log_tells_what_the_library_does_as_lines_or_json() {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(event["level"], "DEBUG", "{line}");
     }
-    let by_variable = p2p(["probe", &address]).env("P2P_LOG", "p2p_socket=debug").output().unwrap();
+    let by_variable = p2p(["probe", &address])
+        .env("P2P_LOG", "p2p_socket=debug")
+        .output()
+        .unwrap();
     assert!(String::from_utf8(by_variable.stderr).unwrap().contains("authenticated"));
     let wrong = p2p(["demo"]).env("P2P_LOG", "p2p_socket=loud").output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));

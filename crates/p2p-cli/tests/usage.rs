@@ -46,6 +46,16 @@ fn wrong_usage_has_status_2() {
         &["probe", nowhere, "--network", ""],
         &["probe", nowhere, "--concurrency", "0"],
         &["probe", nowhere, "--timeout", "5 minutes"],
+        &["crawl"],
+        &["crawl", nowhere, "--interval", "1 hour"],
+        &["crawl", nowhere, "--max-addresses", "0"],
+        &["testnet"],
+        &["testnet", "0"],
+        &["testnet", "10001"],
+        &["testnet", "10", "--first-port", "65530"],
+        &["testnet", "10", "--dead", "34"],
+        &["inspect", "capture"],
+        &["completions"],
         &["identity", "generate"],
     ] {
         let finished = run(arguments.iter().copied());

@@ -33,6 +33,8 @@ pub(crate) struct Visitor {
     pub(crate) timeout: Duration,
     /// The difficulty that our own proof of work reaches.
     pub(crate) difficulty_reached: f64,
+    /// Whether to ask not to be told to others.
+    pub(crate) private: bool,
     /// Cancelled when the user wants to stop.
     pub(crate) interrupt: CancellationToken,
 }
@@ -91,6 +93,11 @@ impl Visitor {
     /// With its queue it bounds what a remote can make us hold, times the number of calls at a time.
     const MAX_MESSAGE: usize = 1024 * 1024;
 
+    /// The same, not asking to be kept private: nodes do not tell their peers to those who do.
+    pub(crate) fn visible(self) -> Self {
+        Self { private: false, ..self }
+    }
+
     /// Connects to `address` and shakes hands, each step within the time limit.
     ///
     /// # Cancel safety
@@ -135,10 +142,10 @@ impl Visitor {
     async fn shake_hands(&self, tcp: TcpStream, address: SocketAddr, visit: &mut Visit) {
         let started = Instant::now();
         let (tap, heard) = Tap::new(tcp);
-        // We are not a node: nobody should be told of us, and operations would be wasted on us.
+        // We are not a node: operations would be wasted on us.
         let metadata = NodeMetadata {
             disable_mempool: true,
-            private_node: true,
+            private_node: self.private,
         };
         let authenticated = authenticate(tap, Role::Initiator, address, &self.config, metadata).await;
         visit.said = heard.connection_message();

@@ -50,6 +50,7 @@ impl VisitOptions {
             config,
             timeout: self.timeout,
             difficulty_reached,
+            private: true,
             interrupt: interrupt.clone(),
         })
     }
