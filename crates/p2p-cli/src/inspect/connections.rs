@@ -36,7 +36,7 @@ pub(super) struct Connections<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Count {
     pub(super) connections: u64,
-    /// Segments of connections that were dialled before the capture, or beyond the maximum.
+    /// Segments with data of connections that were dialled before the capture, or beyond the maximum.
     pub(super) skipped_segments: u64,
     pub(super) frames_and_messages: u64,
     pub(super) faults: u64,
@@ -77,7 +77,8 @@ impl<'a> Connections<'a> {
             self.dialled(ends, segment);
         }
         let Some(mut connection) = self.open.remove(&ends) else {
-            self.count.skipped_segments += 1;
+            // The last acknowledgement comes when the connection has ended already.
+            self.count.skipped_segments += u64::from(!segment.payload.is_empty());
             return;
         };
         let side = if source == connection.initiator {

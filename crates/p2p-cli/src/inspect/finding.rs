@@ -199,6 +199,10 @@ fn texts(points: &PointList) -> Vec<String> {
     points.as_slice().iter().map(Point::to_string).collect()
 }
 
+/// The greatest tag that is taken for one of a node. Theirs go from 0x10 to 0x91; two letters at the beginning of a message
+/// of something else would look like a much greater one.
+const LAST_TAG: u16 = 0xff;
+
 impl Message {
     /// A message as a node would read it, or else its bytes.
     fn read(message: &[u8]) -> Self {
@@ -216,12 +220,12 @@ impl Message {
                 point: swap.point.to_string(),
                 peer_id: swap.peer_id.to_string(),
             },
-            Ok(Some(ControlMessage::Application(application))) => Self::Application {
+            Ok(Some(ControlMessage::Application(application))) if application.tag <= LAST_TAG => Self::Application {
                 tag: application.tag,
                 size: application.payload.len(),
                 payload: MessageText::new(&application.payload).to_string(),
             },
-            Ok(None) | Err(_) => Self::Other {
+            Ok(_) | Err(_) => Self::Other {
                 size: message.len(),
                 content: MessageText::new(message).to_string(),
             },

@@ -5,6 +5,7 @@ mod probed;
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use p2p_framing::encoding::ControlMessage;
 use p2p_socket::{DisconnectionReason, Drain};
 use tokio::task::JoinSet;
@@ -52,6 +53,7 @@ impl Probe {
         let mut waiting = self.targets.into_iter().enumerate();
         let mut calls = JoinSet::new();
         let mut probed = Vec::with_capacity(count);
+        let progress = progress(count);
         loop {
             while calls.len() < self.visit.concurrency.into()
                 && !interrupt.is_cancelled()
@@ -64,11 +66,13 @@ impl Probe {
                 Some(Ok((index, result))) => {
                     report.detail(&result);
                     probed.push((index, result));
+                    progress.inc(1);
                 }
                 Some(Err(error)) => return Err(Failure::caused_by("probe", "probe_failed", &error)),
                 None => break,
             }
         }
+        progress.finish_and_clear();
         probed.sort_by_key(|(index, _)| *index);
         let probed: Vec<_> = probed.into_iter().map(|(_, probed)| probed).collect();
         report.text(&Table(&probed));
@@ -78,6 +82,16 @@ impl Probe {
             ExitCode::from(NOT_REACHED)
         })
     }
+}
+
+/// How many have been called, on a terminal: the table comes only when all have been.
+fn progress(count: usize) -> ProgressBar {
+    let progress = ProgressBar::with_draw_target(Some(count as u64), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {pos} of {len} called") {
+        progress.set_style(style);
+    }
+    progress.enable_steady_tick(Duration::from_millis(200));
+    progress
 }
 
 /// Calls on the first address of `target` that takes a connection.
