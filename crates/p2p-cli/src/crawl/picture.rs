@@ -21,7 +21,11 @@ const OUTER_RING: f64 = 440.0;
 /// Writes the picture, whole or not at all; what was there before stays if that fails.
 pub(super) fn write(path: &Path, records: &[Record]) -> Result<(), Failure> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let written = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new("."))).and_then(|mut file| {
+    let mut builder = tempfile::Builder::new();
+    // For whom the user's mask allows: it is no secret, unlike most temporary files.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let written = builder.tempfile_in(directory.unwrap_or(Path::new("."))).and_then(|mut file| {
         file.write_all(draw(records).as_bytes())?;
         file.persist(path).map(drop).map_err(|error| error.error)
     });
