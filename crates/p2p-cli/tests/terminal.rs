@@ -7,6 +7,7 @@ use std::{
     ffi::OsStr,
     fs::{File, OpenOptions},
     io::Read,
+    net::TcpListener,
     os::unix::ffi::OsStrExt,
     process::{Child, Command, Stdio},
     sync::mpsc::{self, Receiver},
@@ -45,7 +46,11 @@ impl OnTerminal {
         let name = ptsname(&master, Vec::new()).unwrap();
         let path = OsStr::from_bytes(name.to_bytes());
         let terminal = OpenOptions::new().read(true).write(true).open(path).unwrap();
-        let child = command.env("TERM", "xterm").stderr(Stdio::from(terminal)).spawn().unwrap();
+        let child = command
+            .env("TERM", "xterm")
+            .stderr(Stdio::from(terminal))
+            .spawn()
+            .unwrap();
         // Otherwise the terminal would never end.
         command.stderr(Stdio::null());
         let (shown, screen) = mpsc::channel();
@@ -117,7 +122,16 @@ fn a_crawl_shows_what_it_has_found() {
     let entry = testnet.wait_for("testnet")["entry"].as_str().unwrap().to_owned();
     testnet.wait_for("testnet_running");
     // Twenty calls at ten a second, so that there is something to see.
-    let arguments = ["crawl", &entry, "--network", "TESTNET", "--difficulty", "0", "--interval", "0.1"];
+    let arguments = [
+        "crawl",
+        &entry,
+        "--network",
+        "TESTNET",
+        "--difficulty",
+        "0",
+        "--interval",
+        "0.1",
+    ];
     let mut crawl = OnTerminal::start(p2p(arguments).stdout(Stdio::null()));
     crawl.wait_for(" found: ");
     crawl.wait_for(" take us, ");
@@ -127,7 +141,11 @@ fn a_crawl_shows_what_it_has_found() {
 
 #[test]
 fn a_probe_counts_the_targets() {
-    let mut probe = OnTerminal::start(p2p(["probe", "127.0.0.1:1", "127.0.0.1:2"]).stdout(Stdio::null()));
+    // It takes connections, by its backlog, and says nothing: there is time to look.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let arguments = ["probe", "127.0.0.1:1", &address, "--timeout", "2"];
+    let mut probe = OnTerminal::start(p2p(arguments).stdout(Stdio::null()));
     probe.wait_for(" of 2 called");
     assert_eq!(probe.finish().0, Some(9));
 }

@@ -25,10 +25,12 @@ pub(super) fn write(path: &Path, records: &[Record]) -> Result<(), Failure> {
     // For whom the user's mask allows: it is no secret, unlike most temporary files.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let written = builder.tempfile_in(directory.unwrap_or(Path::new("."))).and_then(|mut file| {
-        file.write_all(draw(records).as_bytes())?;
-        file.persist(path).map(drop).map_err(|error| error.error)
-    });
+    let written = builder
+        .tempfile_in(directory.unwrap_or(Path::new(".")))
+        .and_then(|mut file| {
+            file.write_all(draw(records).as_bytes())?;
+            file.persist(path).map(drop).map_err(|error| error.error)
+        });
     written.map_err(|error| {
         let message = format!("can not write the picture {}: {error}", path.display());
         Failure::new("picture", "unwritable_picture", message)
