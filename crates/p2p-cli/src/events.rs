@@ -94,10 +94,7 @@ impl AuthenticatedAs {
             connection_id: info.connection_id.to_string(),
             advertised_port: info.advertised_port,
             announced_version: Version::new(&info.announced_version),
-            remote_metadata: RemoteMetadata {
-                disable_mempool: info.remote_metadata.disable_mempool,
-                private_node: info.remote_metadata.private_node,
-            },
+            remote_metadata: RemoteMetadata::new(&info.remote_metadata),
             private_node: info.private_node,
         }
     }
@@ -109,15 +106,10 @@ impl Event for AuthenticatedAs {
 
 impl fmt::Display for AuthenticatedAs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Version {
-            chain_name,
-            distributed_db_version,
-            p2p_version,
-        } = &self.announced_version;
         write!(
             f,
-            "authenticated {} at {}: {chain_name}, distributed db {distributed_db_version}, p2p {p2p_version}",
-            self.peer_id, self.connection_id,
+            "authenticated {} at {}: {}",
+            self.peer_id, self.connection_id, self.announced_version
         )?;
         if self.private_node {
             f.write_str(", private")?;
@@ -129,15 +121,16 @@ impl fmt::Display for AuthenticatedAs {
     }
 }
 
+/// What a remote announces to speak.
 #[derive(Serialize)]
-struct Version {
+pub(crate) struct Version {
     chain_name: String,
     distributed_db_version: u16,
     p2p_version: u16,
 }
 
 impl Version {
-    fn new(version: &NetworkVersion) -> Self {
+    pub(crate) fn new(version: &NetworkVersion) -> Self {
         Self {
             chain_name: version.chain_name.to_string(),
             distributed_db_version: version.distributed_db_version,
@@ -146,10 +139,34 @@ impl Version {
     }
 }
 
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            chain_name,
+            distributed_db_version,
+            p2p_version,
+        } = self;
+        write!(
+            f,
+            "{chain_name}, distributed db {distributed_db_version}, p2p {p2p_version}"
+        )
+    }
+}
+
+/// What a remote tells about itself.
 #[derive(Serialize)]
-struct RemoteMetadata {
-    disable_mempool: bool,
-    private_node: bool,
+pub(crate) struct RemoteMetadata {
+    pub(crate) disable_mempool: bool,
+    pub(crate) private_node: bool,
+}
+
+impl RemoteMetadata {
+    pub(crate) fn new(metadata: &NodeMetadata) -> Self {
+        Self {
+            disable_mempool: metadata.disable_mempool,
+            private_node: metadata.private_node,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -225,7 +242,7 @@ impl fmt::Display for RejectedByNack {
 }
 
 /// The name of a motive in the reference.
-fn motive_name(motive: RejectionMotive) -> &'static str {
+pub(crate) fn motive_name(motive: RejectionMotive) -> &'static str {
     match motive {
         RejectionMotive::NoMotive => "no_motive",
         RejectionMotive::TooManyConnections => "too_many_connections",

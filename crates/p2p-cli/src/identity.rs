@@ -2,17 +2,14 @@
 
 use std::{
     fmt,
-    io::IsTerminal,
     num::NonZeroUsize,
     ops::ControlFlow,
     path::{Path, PathBuf},
     process::ExitCode,
     thread,
-    time::Duration,
 };
 
 use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use p2p_crypto::{
     Difficulty, Identity, InvalidIdentity, PublicKey, ReadIdentityError, SearchProgress, SecretKey, WriteIdentityError,
     search_in_parallel,
@@ -22,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     failure::Failure,
+    help,
     report::{Event, Report},
+    search_progress::SearchBar,
 };
 
 const EXIT_STATUSES: &str = "Exit status: 0 if all is well, 2 for a wrong usage, 3 if the file can not be read, 4 if it \
@@ -39,16 +38,16 @@ const UNWRITABLE: u8 = 8;
 #[derive(Debug, Subcommand)]
 pub(crate) enum IdentityCommand {
     /// Make a new identity and write it to a file, which must not exist yet.
-    #[command(after_help = EXIT_STATUSES)]
+    #[command(after_help = format!("{}\n\n{EXIT_STATUSES}", help::GENERATE))]
     Generate(Generate),
     /// Show who an identity file is, without its secret.
-    #[command(after_help = EXIT_STATUSES)]
+    #[command(after_help = format!("{}\n\n{EXIT_STATUSES}", help::SHOW))]
     Show {
         /// The identity file.
         file: PathBuf,
     },
     /// Check that an identity file is sound and has its proof of work.
-    #[command(after_help = EXIT_STATUSES)]
+    #[command(after_help = format!("{}\n\n{EXIT_STATUSES}", help::CHECK))]
     Check {
         /// The identity file.
         file: PathBuf,
@@ -104,16 +103,16 @@ pub(crate) async fn generate(difficulty: Difficulty, interrupt: &CancellationTok
     let interrupt = interrupt.clone();
     let search = tokio::task::spawn_blocking(move || {
         let secret_key = SecretKey::generate();
-        let progress = progress_bar(difficulty);
+        let progress = SearchBar::start(difficulty);
         let stamp = search(&secret_key.public_key(), difficulty, |so_far| {
-            progress.set_position(so_far.attempts);
+            progress.show(so_far.attempts);
             if interrupt.is_cancelled() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             }
         });
-        progress.finish_and_clear();
+        progress.finish();
         stamp.map(|stamp| Identity::new(secret_key, stamp))
     });
     match search.await {
@@ -130,23 +129,6 @@ fn search(
 ) -> Option<p2p_crypto::Stamp> {
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     search_in_parallel(public_key, difficulty.target(), threads, progress)
-}
-
-/// A search has no end that is known before: the bar shows how much of the expected work is done.
-fn progress_bar(difficulty: Difficulty) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    // Casting saturates, and nobody sees the end of a bar that long.
-    let expected = difficulty.expected_attempts() as u64;
-    let bar = ProgressBar::with_draw_target(Some(expected), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template(
-        "proof of work {elapsed} {wide_bar} {human_pos} of about {human_len} stamps, {per_sec}",
-    ) {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 fn check(file: &Path, difficulty: Difficulty, report: &Report) -> Result<(), Failure> {

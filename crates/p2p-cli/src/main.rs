@@ -1,25 +1,37 @@
 //! The command-line tool `p2p`: talks to Tezos peers, sends files, shows what the library does.
 
+mod crawl;
 mod demo;
 mod dial;
+mod endpoint;
 mod errors;
 mod events;
 mod exchange;
 mod failure;
+mod help;
 mod identity;
+mod inspect;
 mod lines;
 mod listen;
+mod log;
+mod manual;
 mod message_text;
+mod network;
 mod outbox;
 mod peer_options;
+mod probe;
 mod replay;
 mod report;
+mod search_progress;
 mod session;
+mod table;
+mod testnet;
 mod transfer;
+mod visit;
 
 use std::{process::ExitCode, thread, time::Duration};
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{ArgAction, Parser, Subcommand, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -29,14 +41,19 @@ use crate::{
 
 /// Talk to peers of the Tezos network: identities, encrypted connections, files.
 ///
-/// An error is one sentence on standard error and a non-zero exit status: 2 for a wrong usage, 130 when interrupted,
-/// 141 when standard output was closed, others as the help of a command tells, 1 for everything else.
+/// An error is one sentence on standard error and a non-zero exit status.
 #[derive(Debug, Parser)]
-#[command(name = "p2p", version, max_term_width = 100)]
+#[command(name = "p2p", version, max_term_width = 100, after_help = help::ALL)]
 struct Arguments {
     /// Write one JSON object a line, with a field `event`, in place of readable text.
     #[arg(long, global = true)]
     json: bool,
+    /// Tell on standard error what the libraries do; twice tells more, three times everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// Write what `-v` tells as one JSON object a line; implies `-v`.
+    #[arg(long, global = true)]
+    log_json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -47,15 +64,32 @@ enum Command {
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
     /// Wait for peers: print what they send, echo it, or take files.
+    #[command(after_help = help::LISTEN)]
     Listen(Box<listen::Listen>),
     /// Connect to a peer: send each line of standard input as a message, print what comes.
+    #[command(after_help = help::DIAL)]
     Dial(Box<dial::Dial>),
     /// Send a file to a `p2p listen --receive`.
+    #[command(after_help = help::SEND)]
     Send(Box<transfer::Send>),
+    /// Call on nodes: tell who they are, what they speak, how fast they answer, and whether they would take us.
+    Probe(Box<probe::Probe>),
+    /// Walk through a network from node to node, politely, and tell what it is made of.
+    Crawl(Box<crawl::Crawl>),
+    /// Run a network of nodes on loopback, good ones and bad ones, to try things on.
+    Testnet(testnet::Testnet),
+    /// Open a captured session offline, with the identity of one side.
+    Inspect(inspect::Inspect),
     /// Show in one process what two peers do with each other.
+    #[command(after_help = help::DEMO)]
     Demo,
     /// Replay recorded sessions: read them, and send every byte of both sides again.
+    #[command(after_help = help::REPLAY)]
     Replay(replay::Replay),
+    /// Write completions for a shell.
+    Completions(manual::Completions),
+    /// Write the manual pages.
+    Man(manual::Man),
 }
 
 impl Command {
@@ -66,8 +100,14 @@ impl Command {
             Self::Listen(command) => command.run(report, interrupt).await,
             Self::Dial(command) => command.run(report, interrupt).await,
             Self::Send(command) => command.run(report, interrupt).await,
+            Self::Probe(command) => command.run(report, interrupt).await,
+            Self::Crawl(command) => command.run(report, interrupt).await,
+            Self::Testnet(command) => command.run(report, interrupt).await,
+            Self::Inspect(command) => command.run(report, interrupt).await,
             Self::Demo => demo::run(report).await,
             Self::Replay(command) => command.run(report, interrupt).await,
+            Self::Completions(command) => Ok(command.run(report)),
+            Self::Man(command) => command.run(report),
         }
     }
 }
@@ -81,6 +121,10 @@ fn main() -> ExitCode {
         Err(error) => return explain(&error),
     };
     let report = Report::new(if arguments.json { Format::Json } else { Format::Text });
+    if let Err(failure) = log::start(arguments.verbose, arguments.log_json) {
+        report.error(&failure);
+        return ExitCode::from(failure.exit_status);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -58,6 +58,11 @@ impl Report {
         }
     }
 
+    /// Whether events are JSON objects.
+    pub(crate) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
     /// Writes an event to standard output.
     pub(crate) fn event<E: Event>(&self, event: &E) {
         let line = match (self.format, self.connection) {
@@ -73,6 +78,18 @@ impl Report {
         if self.format == Format::Json {
             self.event(event);
         }
+    }
+
+    /// Writes something for readers that is no event, without `--json` alone.
+    pub(crate) fn text(&self, text: &impl fmt::Display) {
+        if self.format == Format::Text {
+            self.write(text.to_string());
+        }
+    }
+
+    /// Writes bytes that are the same in every format.
+    pub(crate) fn raw(&self, bytes: &[u8]) {
+        self.write_bytes(bytes);
     }
 
     /// Writes an error as a sentence to standard error, and with `--json` as an event to standard output, too.
@@ -126,8 +143,12 @@ impl Report {
 
     fn write(&self, mut line: String) {
         line.push('\n');
+        self.write_bytes(line.as_bytes());
+    }
+
+    fn write_bytes(&self, bytes: &[u8]) {
         let mut stdout = io::stdout().lock();
-        if let Err(error) = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()) {
+        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             self.output.lock().get_or_insert(error);
             self.output.failed.cancel();
         }

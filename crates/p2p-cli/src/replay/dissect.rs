@@ -10,6 +10,7 @@ use p2p_socket::{ChainName, NetworkVersion, NodeMetadata, RejectionMotive};
 use tokio_util::codec::Decoder;
 
 use super::record::{Frame, FrameKind};
+use crate::inspect::handshake;
 
 /// The connection message of a direction.
 pub(super) struct Hello<'a> {
@@ -93,21 +94,19 @@ pub(super) fn hello(wire: &[u8]) -> Result<Hello<'_>, WireFault> {
     let read = || {
         let mut reader = WireReader::new(wire);
         let size = reader.u16()?;
-        let mut body = WireReader::new(reader.take(size.into())?);
-        let hello = Hello {
+        let read = handshake::Hello::decode(reader.take(size.into())?)?;
+        Ok(Hello {
             wire: wire.get(..usize::from(size).saturating_add(2)).unwrap_or_default(),
-            port: body.u16()?,
-            public_key: PublicKey::from_bytes(body.array()?),
-            stamp: Stamp::from_bytes(body.array()?),
-            message_nonce: Nonce::from_bytes(body.array()?),
+            port: read.port,
+            public_key: read.public_key,
+            stamp: read.stamp,
+            message_nonce: read.message_nonce,
             version: NetworkVersion {
-                chain_name: ChainName::from(body.length_prefixed()?),
-                distributed_db_version: body.u16()?,
-                p2p_version: body.u16()?,
+                chain_name: ChainName::from(read.chain_name.as_slice()),
+                distributed_db_version: read.distributed_db_version,
+                p2p_version: read.p2p_version,
             },
-        };
-        body.finish()?;
-        Ok(hello)
+        })
     };
     read().map_err(|error: DecodeError| WireFault::new(frame, error))
 }
@@ -143,28 +142,22 @@ pub(super) fn open(wire: &[u8], key: ChannelKey, first: Nonce) -> Result<Opened,
 }
 
 fn metadata(plaintext: &[u8]) -> Result<NodeMetadata, DecodeError> {
-    let mut reader = WireReader::new(plaintext);
-    let metadata = NodeMetadata {
-        disable_mempool: reader.bool()?,
-        private_node: reader.bool()?,
-    };
-    reader.finish()?;
-    Ok(metadata)
+    let flags = handshake::NodeFlags::decode(plaintext)?;
+    Ok(NodeMetadata {
+        disable_mempool: flags.disable_mempool,
+        private_node: flags.private_node,
+    })
 }
 
 fn answer(plaintext: &[u8]) -> Result<Answer, DecodeError> {
-    let mut reader = WireReader::new(plaintext);
-    let answer = match reader.u8()? {
-        0x00 => Answer::Ack,
-        0xff => Answer::NackVersion0,
-        0x01 => Answer::Nack {
-            motive: RejectionMotive::from_code(reader.i16()?),
-            points: PointList::decode(reader.length_prefixed()?)?,
+    Ok(match handshake::Answer::decode(plaintext)? {
+        handshake::Answer::Ack => Answer::Ack,
+        handshake::Answer::NackVersion0 => Answer::NackVersion0,
+        handshake::Answer::Nack { motive, points } => Answer::Nack {
+            motive: RejectionMotive::from_code(motive),
+            points,
         },
-        tag => return Err(DecodeError::UnexpectedTag { tag: tag.into() }),
-    };
-    reader.finish()?;
-    Ok(answer)
+    })
 }
 
 fn messages(mut stream: BytesMut) -> Result<Vec<Bytes>, DecodeError> {

@@ -1,0 +1,202 @@
+//! What is told of a node.
+
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use p2p_crypto::Difficulty;
+use serde::Serialize;
+
+use crate::{
+    endpoint::Endpoint,
+    events::{RejectedByNack, RemoteMetadata, Version},
+    failure::Failure,
+    report::Event,
+    table::table,
+    visit::{Answer, Failed, Step, Visit, Visitor},
+};
+
+/// What came of the call on one target.
+#[derive(Serialize)]
+pub(crate) struct Probed {
+    target: String,
+    address: Option<String>,
+    result: Result,
+    /// Who the node says to be; proved if `authenticated`.
+    peer_id: Option<String>,
+    authenticated: bool,
+    advertised_port: Option<u16>,
+    announced_version: Option<Version>,
+    /// Whether it announces the network that we asked for.
+    same_network: Option<bool>,
+    difficulty_reached: Option<f64>,
+    remote_metadata: Option<RemoteMetadata>,
+    connect_seconds: Option<f64>,
+    authenticate_seconds: Option<f64>,
+    answer_seconds: Option<f64>,
+    our_difficulty: f64,
+    our_proof_of_work: Option<Opinion>,
+    nack: Option<RejectedByNack>,
+    failure: Option<FailureAt>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Result {
+    Taken,
+    Refused,
+    Failed,
+}
+
+/// What the node thinks of our proof of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Opinion {
+    /// It went on to the next step.
+    Accepted,
+    /// It hung up right after seeing it.
+    PerhapsRefused,
+}
+
+#[derive(Serialize)]
+struct FailureAt {
+    step: Step,
+    #[serde(flatten)]
+    failure: Failure,
+}
+
+impl Probed {
+    pub(super) fn new(target: &Endpoint, address: Option<SocketAddr>, visitor: &Visitor, visit: &Visit) -> Self {
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        let opinion = match &visit.answer {
+            _ if visit.info.is_some() => Some(Opinion::Accepted),
+            Answer::Failed(Failed { step, failure })
+                if *step == Step::Metadata && ["connection_closed", "input_output_failed"].contains(&failure.error) =>
+            {
+                Some(Opinion::PerhapsRefused)
+            }
+            _ => None,
+        };
+        let (result, nack, failure) = match &visit.answer {
+            Answer::Taken(_) => (Result::Taken, None, None),
+            Answer::Refused { motive, points } => {
+                let nack = RejectedByNack::new(*motive, points.as_ref());
+                (Result::Refused, Some(nack), None)
+            }
+            Answer::Failed(Failed { step, failure }) => {
+                let mut failure = failure.clone();
+                if opinion == Some(Opinion::PerhapsRefused) && visitor.difficulty_reached < Difficulty::MAINNET.value()
+                {
+                    failure.message.push_str(&format!(
+                        "; our proof of work only reaches {:.1}, and an identity with 26 may do better",
+                        visitor.difficulty_reached
+                    ));
+                }
+                (Result::Failed, None, Some(FailureAt { step: *step, failure }))
+            }
+        };
+        let said = visit.said.as_ref();
+        Self {
+            target: target.to_string(),
+            address: address.map(|address| address.to_string()),
+            result,
+            peer_id: said.map(|said| said.public_key.peer_id().to_string()),
+            authenticated: visit.info.is_some(),
+            advertised_port: said.and_then(|said| said.port),
+            announced_version: said.map(|said| Version::new(&said.version)),
+            same_network: said.map(|said| said.version.chain_name == visitor.config.announced_version().chain_name),
+            difficulty_reached: visit.difficulty_reached(),
+            remote_metadata: visit
+                .info
+                .as_ref()
+                .map(|info| RemoteMetadata::new(&info.remote_metadata)),
+            connect_seconds: seconds(visit.connected_in),
+            authenticate_seconds: seconds(visit.authenticated_in),
+            answer_seconds: seconds(visit.answered_in),
+            our_difficulty: visitor.difficulty_reached,
+            our_proof_of_work: opinion,
+            nack,
+            failure,
+        }
+    }
+
+    /// Whether the node has answered, with an ack or a nack.
+    pub(super) fn is_reached(&self) -> bool {
+        self.result != Result::Failed
+    }
+
+    fn row(&self) -> [String; 8] {
+        let result = match self.result {
+            Result::Taken => "takes us",
+            Result::Refused => "refuses us",
+            Result::Failed => "failed",
+        };
+        let dash = || "-".to_owned();
+        let time = |seconds: Option<f64>| seconds.map_or_else(dash, |seconds| format!("{:.1} ms", seconds * 1e3));
+        let handshake = self
+            .authenticate_seconds
+            .map(|seconds| seconds + self.answer_seconds.unwrap_or(0.0));
+        let flags = self.remote_metadata.as_ref().map_or_else(dash, |metadata| {
+            match (metadata.private_node, metadata.disable_mempool) {
+                (true, true) => "private, no mempool",
+                (true, false) => "private",
+                (false, true) => "no mempool",
+                (false, false) => "none",
+            }
+            .to_owned()
+        });
+        [
+            self.target.clone(),
+            result.to_owned(),
+            self.peer_id.clone().unwrap_or_else(dash),
+            self.difficulty_reached
+                .map_or_else(dash, |difficulty| format!("{difficulty:.1}")),
+            time(self.connect_seconds),
+            time(handshake),
+            flags,
+            self.announced_version.as_ref().map_or_else(dash, Version::to_string),
+        ]
+    }
+
+    /// What does not fit into a row.
+    fn remark(&self) -> Option<String> {
+        if let Some(FailureAt { step, failure }) = &self.failure {
+            return Some(format!("failed at the {}: {failure}", step.name()));
+        }
+        self.nack.as_ref().map(RejectedByNack::to_string)
+    }
+}
+
+impl Event for Probed {
+    const NAME: &'static str = "probed";
+}
+
+impl fmt::Display for Probed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Table(std::slice::from_ref(self)).fmt(f)
+    }
+}
+
+/// All targets for people.
+pub(super) struct Table<'a>(pub(super) &'a [Probed]);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heading = [
+            "TARGET",
+            "RESULT",
+            "PEER ID",
+            "WORK",
+            "CONNECT",
+            "HANDSHAKE",
+            "FLAGS",
+            "VERSION",
+        ];
+        let rows: Vec<_> = self.0.iter().map(Probed::row).collect();
+        f.write_str(&table(heading, &rows))?;
+        for probed in self.0 {
+            if let Some(remark) = probed.remark() {
+                write!(f, "\n{}: {remark}", probed.target)?;
+            }
+        }
+        Ok(())
+    }
+}

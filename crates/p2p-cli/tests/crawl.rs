@@ -1,0 +1,215 @@
+//! `p2p crawl` finds everything that can be found in a network of good and bad nodes, and goes on where it was killed.
+
+mod common;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use common::{Running, run, text};
+use serde_json::Value;
+
+/// What a crawl of a test network must find: an address and what its node does.
+struct Testnet {
+    /// Ends with it.
+    _running: Running,
+    entry: String,
+    /// What can be found from the entry, with the kind of the node, or `nobody`.
+    expected: BTreeMap<String, String>,
+}
+
+impl Testnet {
+    fn start(arguments: &[&str]) -> Self {
+        let mut running = Running::start(["testnet"].into_iter().chain(arguments.iter().copied()));
+        let ready = running.wait_for("testnet");
+        let nodes: Vec<Value> = (0..ready["nodes"].as_u64().unwrap())
+            .map(|_| running.wait_for("testnet_node"))
+            .collect();
+        running.wait_for("testnet_running");
+        let entry = ready["entry"].as_str().unwrap().to_owned();
+        let of = |field: &str, node: &Value| node[field].as_str().unwrap().to_owned();
+        let by_address: BTreeMap<_, _> = nodes.iter().map(|node| (of("address", node), node)).collect();
+        let (mut expected, mut next) = (BTreeMap::new(), vec![entry.clone()]);
+        while let Some(address) = next.pop() {
+            let node = by_address.get(&address);
+            let kind = node.map_or_else(|| "nobody".to_owned(), |node| of("kind", node));
+            let names = ["answering", "nacking", "hostile_liar"].contains(&kind.as_str());
+            if expected.insert(address, kind).is_none() && names {
+                let points = node.unwrap()["points"].as_array().unwrap();
+                next.extend(points.iter().map(|point| point.as_str().unwrap().to_owned()));
+            }
+        }
+        Self {
+            _running: running,
+            entry,
+            expected,
+        }
+    }
+
+    fn crawl<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        let mut arguments = vec![
+            "crawl",
+            &self.entry,
+            "--network",
+            "TESTNET",
+            "--interval",
+            "0",
+            "--difficulty",
+            "0",
+        ];
+        arguments.extend(["--timeout", "10", "--concurrency", "64"]);
+        arguments.extend(more);
+        arguments
+    }
+
+    /// Fails unless everyone was called once, with the result that their kind gives.
+    fn check(&self, called: &[Value]) {
+        let addresses: BTreeSet<_> = called
+            .iter()
+            .map(|record| record["address"].as_str().unwrap())
+            .collect();
+        assert_eq!(addresses.len(), called.len(), "nobody is called twice");
+        assert_eq!(addresses, self.expected.keys().map(String::as_str).collect());
+        for record in called {
+            let kind = self.expected[record["address"].as_str().unwrap()].as_str();
+            let result = match kind {
+                "answering" | "hostile_liar" | "hostile_chatterer" => "taken",
+                "nacking" => "refused",
+                _ => "failed",
+            };
+            assert_eq!(record["result"], result, "{kind}: {record}");
+        }
+    }
+
+    fn count(&self, kinds: &[&str]) -> usize {
+        self.expected
+            .values()
+            .filter(|kind| kinds.contains(&kind.as_str()))
+            .count()
+    }
+}
+
+/// The calls that a state file holds.
+fn records(state: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(state).unwrap();
+    text.lines()
+        .skip(1)
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn everything_in_a_network_of_200_is_found_and_nothing_hangs() {
+    let testnet = Testnet::start(&["200", "--seed", "7"]);
+    assert!(testnet.expected.len() >= 200);
+    let directory = tempfile::tempdir().unwrap();
+    let svg = directory.path().join("crawl.svg");
+    let arguments = testnet.crawl(&["--svg", text(&svg)]);
+    let finished = run(["--json"].into_iter().chain(arguments));
+    finished.expect_success();
+    let called = finished.events("called");
+    testnet.check(&called);
+
+    let summary = &finished.events("crawled")[0];
+    assert_eq!(summary["found"], testnet.expected.len());
+    assert_eq!(
+        summary["taken"],
+        testnet.count(&["answering", "hostile_liar", "hostile_chatterer"])
+    );
+    assert_eq!(summary["refused"], testnet.count(&["nacking"]));
+    assert_eq!(summary["waiting"], 0);
+    let motives = summary["motives"].as_object().unwrap().values();
+    assert_eq!(
+        motives.map(|count| count.as_u64().unwrap()).sum::<u64>(),
+        testnet.count(&["nacking"]) as u64
+    );
+    assert!(summary["handshake"]["median"].as_f64().unwrap() > 0.0);
+    let picture = fs::read_to_string(&svg).unwrap();
+    assert!(picture.ends_with("</svg>\n"));
+    assert_eq!(picture.matches("<title>").count(), called.len());
+}
+
+#[test]
+fn a_crawl_that_was_killed_goes_on_where_it_was() {
+    let testnet = Testnet::start(&["60", "--seed", "3"]);
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let mut crawl = Running::start(testnet.crawl(&["--state", text(&state)]));
+    for _ in 0..20 {
+        crawl.wait_for("called");
+    }
+    crawl.kill();
+    let before = records(&state);
+    assert!(before.len() >= 20);
+    // As if it had been killed in the middle of a line.
+    let mut torn = fs::read(&state).unwrap();
+    torn.extend(b"{\"address\":\"127.0");
+    fs::write(&state, torn).unwrap();
+
+    let arguments = testnet.crawl(&["--state", text(&state)]);
+    let finished = run(["--json"].into_iter().chain(arguments));
+    finished.expect_success();
+    let after = records(&state);
+    assert_eq!(after[..before.len()], before);
+    assert_eq!(finished.events("called").len(), after.len() - before.len());
+    testnet.check(&after);
+    assert_eq!(finished.events("crawled")[0]["found"], testnet.expected.len());
+    // Once more, and there is nothing left to do.
+    let arguments = testnet.crawl(&["--state", text(&state)]);
+    let idle = run(["--json"].into_iter().chain(arguments));
+    assert!(idle.events("called").is_empty());
+    assert_eq!(records(&state), after);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_keeps_what_was_found() {
+    let testnet = Testnet::start(&["40", "--seed", "1", "--dead", "0", "--nacking", "0", "--hostile", "0"]);
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    // Two calls, and then an hour's pause.
+    let arguments = testnet.crawl(&["--state", text(&state), "--interval", "3600"]);
+    let arguments: Vec<_> = {
+        let first = arguments.iter().position(|argument| *argument == "--interval").unwrap();
+        let mut arguments = arguments;
+        arguments.drain(first..first + 2);
+        arguments
+    };
+    let mut crawl = Running::start(arguments);
+    crawl.wait_for("called");
+    common::interrupt_when_ready(&crawl);
+    let finished = crawl.finish();
+    finished.expect_error(130, "interrupted");
+    assert_eq!(finished.events("crawled")[0]["taken"], 1);
+    assert!(finished.events("crawled")[0]["waiting"].as_u64().unwrap() > 0);
+    assert_eq!(records(&state).len(), 1);
+}
+
+#[test]
+fn mistakes_are_told_and_lose_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("precious");
+    fs::write(&file, "precious").unwrap();
+    run(["crawl", "127.0.0.1:1", "--state", text(&file)]).expect_error(1, "left as it is");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    fs::remove_file(&file).unwrap();
+    let other = ["crawl", "127.0.0.1:1", "--interval", "0", "--state", text(&file)];
+    run(other.into_iter().chain(["--network", "ONE"])).expect_success();
+    run(other.into_iter().chain(["--network", "OTHER"])).expect_error(1, "of the network ONE, not OTHER");
+    run(["crawl", "does-not-exist.invalid"]).expect_error(9, "does-not-exist.invalid");
+    run(["crawl", "127.0.0.1:1", "--svg", "/does/not/exist.svg"]).expect_error(1, "can not write the picture");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_network() {
+    let kinds = || {
+        let mut testnet = Running::start(["testnet", "30", "--seed", "11"]);
+        (0..30)
+            .map(|_| testnet.wait_for("testnet_node"))
+            .map(|node| (node["kind"].clone(), node["peer_id"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(), kinds());
+}
