@@ -1,8 +1,6 @@
 //! Short pieces in one go: their blocks of keystream side by side, and then their tags.
 
-use subtle::ConstantTimeEq;
-
-use super::{BLOCK, Kernels, Message, Position, Subkey, TAG_KEY, blocks_for, position, tag_key, wipe, xor};
+use super::{BLOCK, Kernels, Message, Position, Subkey, TAG_KEY, blocks_for, is_equal, position, tag_key, wipe, xor};
 use crate::{Piece, TAG_SIZE};
 
 /// Most blocks of keystream, and so pieces, that are computed together: a multiple of all widths, and 4 KiB, which stay
@@ -52,9 +50,7 @@ impl Kernels {
     fn seal_together(self, subkey: &Subkey, nonce_end: u64, pieces: &mut [Piece<'_>]) {
         let mut keystream = Keystream::EMPTY;
         keystream.fill(self, subkey, nonce_end, pieces);
-        for (piece, keystream) in pieces.iter_mut().zip(keystream.each()) {
-            xor(piece.data, &keystream[TAG_KEY..]);
-        }
+        keystream.xor_each(pieces);
         let mut tags = [[0; TAG_SIZE]; BLOCKS];
         self.tags(pieces, &keystream, &mut tags);
         for (piece, tag) in pieces.iter_mut().zip(&tags) {
@@ -70,20 +66,19 @@ impl Kernels {
         let authentic = pieces
             .iter()
             .zip(&tags)
-            .take_while(|(piece, tag)| tag.ct_eq(piece.tag).into());
+            .take_while(|(piece, tag)| is_equal(tag, piece.tag));
         let authentic = authentic.count();
-        for (piece, keystream) in pieces[..authentic].iter_mut().zip(keystream.each()) {
-            xor(piece.data, &keystream[TAG_KEY..]);
-        }
+        keystream.xor_each(&mut pieces[..authentic]);
         authentic
     }
 
     /// The tags of the ciphertexts.
     fn tags(self, pieces: &[Piece<'_>], keystream: &Keystream, tags: &mut [[u8; TAG_SIZE]; BLOCKS]) {
-        let mut keys = keystream.each().map(tag_key);
+        let mut keystream = &keystream.bytes[..];
         for (pieces, tags) in pieces.chunks(TAGS).zip(tags.chunks_mut(TAGS)) {
             let mut messages = [Message::NONE; TAGS];
-            for ((message, piece), key) in messages.iter_mut().zip(pieces).zip(&mut keys) {
+            for (message, piece) in messages.iter_mut().zip(pieces) {
+                let key = tag_key(take_blocks(&mut keystream, piece));
                 *message = Message { key, bytes: piece.data };
             }
             self.tags_of(&messages[..pieces.len()], tags);
@@ -101,48 +96,47 @@ fn batch_length(pieces: &[Piece<'_>]) -> usize {
     pieces.iter().take_while(fits).count().max(1)
 }
 
-/// The keystream of the pieces of a batch. Wiped when dropped.
+/// The keystream of the pieces of a batch, one after the other. Wiped when dropped.
 struct Keystream {
     bytes: [u8; BLOCKS * BLOCK],
-    /// Where that of each piece ends.
-    ends: [usize; BLOCKS],
-    pieces: usize,
+    /// How many bytes have been written.
+    used: usize,
 }
 
 impl Keystream {
-    const EMPTY: Self = Self {
-        bytes: [0; _],
-        ends: [0; _],
-        pieces: 0,
-    };
+    const EMPTY: Self = Self { bytes: [0; _], used: 0 };
 
     fn fill(&mut self, kernels: Kernels, subkey: &Subkey, nonce_end: u64, pieces: &[Piece<'_>]) {
         let mut positions = [Position::default(); BLOCKS];
         let mut blocks = 0;
-        for ((index, piece), end) in (0..).zip(pieces).zip(&mut self.ends) {
+        for (index, piece) in (0..).zip(pieces) {
             for block in 0..blocks_for(piece.data.len()) {
                 positions[blocks] = position(nonce_end.wrapping_add(index), block as u64);
                 blocks += 1;
             }
-            *end = blocks * BLOCK;
         }
-        self.pieces = pieces.len();
-        kernels.keystream(subkey, &positions[..blocks], &mut self.bytes);
+        self.used = blocks * BLOCK;
+        kernels.keystream(subkey, &positions[..blocks], &mut self.bytes[..self.used]);
     }
 
-    /// That of each piece.
-    fn each(&self) -> impl Iterator<Item = &[u8]> {
-        let mut start = 0;
-        self.ends[..self.pieces].iter().map(move |end| {
-            let keystream = &self.bytes[start..*end];
-            start = *end;
-            keystream
-        })
+    fn xor_each(&self, pieces: &mut [Piece<'_>]) {
+        let mut keystream = &self.bytes[..];
+        for piece in pieces {
+            let own = take_blocks(&mut keystream, piece);
+            xor(piece.data, &own[TAG_KEY..]);
+        }
     }
 }
 
 impl Drop for Keystream {
     fn drop(&mut self) {
-        wipe(&mut self.bytes);
+        wipe(&mut self.bytes[..self.used]);
     }
+}
+
+/// Takes the blocks for `piece` off the keystream.
+fn take_blocks<'a>(keystream: &mut &'a [u8], piece: &Piece<'_>) -> &'a [u8] {
+    let (own, rest) = keystream.split_at(blocks_for(piece.data.len()) * BLOCK);
+    *keystream = rest;
+    own
 }

@@ -65,7 +65,7 @@ impl Kernels {
         if data.len() <= FEW_DATA {
             let mut keystream = [0; FEW * BLOCK];
             self.few(subkey, nonce_end, &mut keystream);
-            let authentic = poly1305::tag_of(tag_key(&keystream), data).ct_eq(tag).into();
+            let authentic = is_equal(&poly1305::tag_of(tag_key(&keystream), data), tag);
             if authentic {
                 xor(data, &keystream[TAG_KEY..]);
             }
@@ -74,7 +74,7 @@ impl Kernels {
         }
         let mut head = Head::EMPTY;
         head.fill(self, subkey, nonce_end, data.len());
-        let authentic = self.tag_of(head.tag_key(), data).ct_eq(tag).into();
+        let authentic = is_equal(&self.tag_of(head.tag_key(), data), tag);
         if authentic {
             self.xor(subkey, nonce_end, &head, data);
         }
@@ -137,12 +137,10 @@ impl Kernels {
     /// The tags of several messages.
     fn tags_of(self, messages: &[Message<'_>], tags: &mut [[u8; TAG_SIZE]]) {
         if self.has_avx512 {
-            // SAFETY: AVX-512 F and IFMA are there, as `self` proves.
+            // SAFETY: AVX-512 F, BW and IFMA are there, as `self` proves.
             unsafe { poly1305::avx512::tags_of(messages, tags) }
         } else {
-            for (message, tag) in messages.iter().zip(tags) {
-                *tag = poly1305::tag_of(message.key, message.bytes);
-            }
+            poly1305::tags_of(messages, tags);
         }
     }
 }
@@ -210,12 +208,22 @@ fn tag_key(keystream: &[u8]) -> &[u8; TAG_KEY] {
     keystream.first_chunk().expect("keystream comes in whole blocks")
 }
 
+/// Whether two tags are the same, in constant time. As one number each, they are compared once and not byte by byte.
+fn is_equal(left: &[u8; TAG_SIZE], right: &[u8; TAG_SIZE]) -> bool {
+    u128::from_ne_bytes(*left).ct_eq(&u128::from_ne_bytes(*right)).into()
+}
+
 /// Adds the keystream to `data`, which is not longer.
 fn xor(data: &mut [u8], keystream: &[u8]) {
     let (words, rest) = data.as_chunks_mut();
     let (keystream, keystream_rest) = keystream.split_at(words.len() * 16);
     for (word, key) in words.iter_mut().zip(keystream.as_chunks().0) {
         *word = (u128::from_ne_bytes(*word) ^ u128::from_ne_bytes(*key)).to_ne_bytes();
+    }
+    let (words, rest) = rest.as_chunks_mut();
+    let (keystream, keystream_rest) = keystream_rest.split_at(words.len() * 4);
+    for (word, key) in words.iter_mut().zip(keystream.as_chunks().0) {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(*key)).to_ne_bytes();
     }
     for (byte, key) in rest.iter_mut().zip(keystream_rest) {
         *byte ^= key;

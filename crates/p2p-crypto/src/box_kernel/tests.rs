@@ -119,6 +119,27 @@ fn the_authenticator_carries_where_it_must() {
     }
 }
 
+/// Ten messages are more than one vector takes, and each is at another place and has another end.
+#[test]
+fn tags_of_messages_at_any_place_are_those_of_one() {
+    let data = bytes(400);
+    let key: [u8; 32] = std::array::from_fn(|place| 255 - place as u8);
+    for offset in 0..64 {
+        for length in [0, 15, 16, 17, 63, 64, 65, 127, 128, 200] {
+            let messages: [Message<'_>; 10] = std::array::from_fn(|index| Message {
+                key: &key,
+                bytes: &data[offset + index..][..length + 7 * index],
+            });
+            for (set, kernels) in kernels() {
+                let mut tags = [[0; 16]; 10];
+                kernels.tags_of(&messages, &mut tags);
+                let expected = messages.map(|message| poly1305::tag_of(message.key, message.bytes));
+                assert!(tags == expected, "{set}: {length} bytes at {offset}");
+            }
+        }
+    }
+}
+
 /// Seals and opens pieces of these lengths together, and with the portable crates one by one.
 fn assert_batch(nonce: &[u8; 24], lengths: &[usize]) {
     let key = [7; 32];

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::super::Message;
-use super::{BLOCK, BLOCK_END, Limbs, MASK_42, MASK_44, State, carried, ended, limbs, product, tag};
+use super::{BLOCK, BLOCK_END, CLAMP, Limbs, MASK_42, MASK_44, State, carried, product};
 
 /// Blocks taken at a time.
 pub(in super::super) const LANES: usize = 8;
@@ -26,54 +26,150 @@ pub(in super::super) fn tag_of(key: &[u8; 32], message: &[u8]) -> [u8; BLOCK] {
     state.finish(rest)
 }
 
-/// The tags of up to eight messages, each under its own key. A message may be empty.
-#[target_feature(enable = "avx512f,avx512ifma")]
+/// The tags of several messages, each under its own key. A message may be empty.
+#[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
 pub(in super::super) fn tags_of(messages: &[Message<'_>], tags: &mut [[u8; BLOCK]]) {
     for (messages, tags) in messages.chunks(LANES).zip(tags.chunks_mut(LANES)) {
         let messages: [Message<'_>; LANES] =
             std::array::from_fn(|lane| messages.get(lane).copied().unwrap_or(Message::NONE));
-        let mut states = messages.map(|message| State::new(message.key));
-        let messages = messages.map(|message| message.bytes);
-        let factors = factors(std::array::from_fn(|lane| states[lane].factor));
-        let mut sum = [_mm512_setzero_si512(); 3];
-        let steps = messages
-            .iter()
-            .map(|message| message.len().div_ceil(BLOCK))
-            .max()
-            .unwrap_or(0);
-        for step in 0..steps {
-            let mut block = [[0; LANES]; 3];
-            let mut taking = 0;
-            for (lane, message) in messages.iter().enumerate() {
-                let rest = message.get(step * BLOCK..).unwrap_or_default();
-                let [a, b, c] = match rest.first_chunk() {
-                    Some(whole) => {
-                        let [a, b, c] = limbs(u128::from_le_bytes(*whole));
-                        [a, b, c | BLOCK_END]
-                    }
-                    None if rest.is_empty() => continue,
-                    None => limbs(u128::from_le_bytes(ended(rest))),
-                };
-                taking |= 1 << lane;
-                block[0][lane] = a;
-                block[1][lane] = b;
-                block[2][lane] = c;
-            }
-            let [a, b, c] = block;
-            let next = times(plus(sum, [gather(a), gather(b), gather(c)]), &factors);
+        let [factor_low, factor_high, mask_low, mask_high, ..] = columns(messages.map(|message| &message.key[..]));
+        let factors = with_twentyfold(split(
+            _mm512_and_si512(factor_low, splat(CLAMP as u64)),
+            _mm512_and_si512(factor_high, splat((CLAMP >> 64) as u64)),
+        ));
+        let sum = side_by_side(messages.map(|message| message.bytes), &factors);
+        let finished = finished(sum, [mask_low, mask_high]);
+        for (tag, finished) in tags.iter_mut().zip(finished) {
+            *tag = finished;
+        }
+    }
+}
+
+/// The polynomial of one message in each lane.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
+fn side_by_side(messages: [&[u8]; LANES], factors: &Factors) -> [__m512i; 3] {
+    let mut sum = [_mm512_setzero_si512(); 3];
+    let mut left = gather(messages.map(|message| message.len() as u64));
+    let longest = messages.iter().map(|message| message.len()).max().unwrap_or(0);
+    for start in (0..longest).step_by(COLUMNS) {
+        let columns = columns(messages.map(|message| message.get(start..).unwrap_or_default()));
+        let blocks = (longest - start).div_ceil(BLOCK);
+        for [low, high] in columns.as_chunks().0.iter().take(blocks) {
+            let [a, b, c] = split_ended(*low, *high, left);
+            let next = times(plus(sum, [a, b, c]), factors);
+            // A message that was over stays as it is.
+            let taking = _mm512_cmpgt_epi64_mask(left, _mm512_setzero_si512());
             for (limb, next) in sum.iter_mut().zip(next) {
                 *limb = _mm512_mask_mov_epi64(*limb, taking, next);
             }
-        }
-        let [a, b, c] = sum;
-        let (a, b, c) = (spread(a), spread(b), spread(c));
-        for (lane, (state, out)) in states.iter_mut().zip(tags).enumerate() {
-            *out = tag([a[lane], b[lane], c[lane]], state.mask);
-        }
-        for state in &mut states {
-            zeroize::Zeroize::zeroize(state);
+            left = _mm512_sub_epi64(left, splat(BLOCK as u64));
         }
     }
+    sum
+}
+
+/// Bytes of each message that [`columns`] takes.
+const COLUMNS: usize = 64;
+
+/// The first 64 bytes of each message as eight words, word by word. What is beyond the end of a message is zero.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
+fn columns(messages: [&[u8]; LANES]) -> [__m512i; 8] {
+    let mut rows = [_mm512_setzero_si512(); LANES];
+    for (row, message) in rows.iter_mut().zip(messages) {
+        let there = u64::MAX
+            .checked_shr((COLUMNS - message.len().min(COLUMNS)) as u32)
+            .unwrap_or(0);
+        // SAFETY: the load touches no byte whose bit in the mask is not set, and those are within the message. It
+        // wants no alignment.
+        *row = unsafe { _mm512_maskz_loadu_epi8(there, message.as_ptr().cast()) };
+    }
+    // Pairs of messages first: pairs[2 * p] has the even words of the messages 2 * p and 2 * p + 1.
+    let mut pairs = [_mm512_setzero_si512(); 8];
+    for pair in 0..4 {
+        pairs[2 * pair] = _mm512_unpacklo_epi64(rows[2 * pair], rows[2 * pair + 1]);
+        pairs[2 * pair + 1] = _mm512_unpackhi_epi64(rows[2 * pair], rows[2 * pair + 1]);
+    }
+    let mut columns = [_mm512_setzero_si512(); 8];
+    for odd in 0..2 {
+        let [a, b, c, d] = [pairs[odd], pairs[odd + 2], pairs[odd + 4], pairs[odd + 6]];
+        // Quarters 0 and 2, then 1 and 3, of four messages each.
+        let (even_first, even_second) = (_mm512_shuffle_i64x2::<0x88>(a, b), _mm512_shuffle_i64x2::<0x88>(c, d));
+        let (odd_first, odd_second) = (_mm512_shuffle_i64x2::<0xdd>(a, b), _mm512_shuffle_i64x2::<0xdd>(c, d));
+        columns[odd] = _mm512_shuffle_i64x2::<0x88>(even_first, even_second);
+        columns[odd + 2] = _mm512_shuffle_i64x2::<0x88>(odd_first, odd_second);
+        columns[odd + 4] = _mm512_shuffle_i64x2::<0xdd>(even_first, even_second);
+        columns[odd + 6] = _mm512_shuffle_i64x2::<0xdd>(odd_first, odd_second);
+    }
+    columns
+}
+
+/// Numbers of 128 bits as limbs.
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn split(low: __m512i, high: __m512i) -> [__m512i; 3] {
+    let mask = splat(MASK_44);
+    let middle = _mm512_or_si512(_mm512_srli_epi64::<44>(low), _mm512_slli_epi64::<20>(high));
+    [
+        _mm512_and_si512(low, mask),
+        _mm512_and_si512(middle, mask),
+        _mm512_srli_epi64::<24>(high),
+    ]
+}
+
+/// Blocks as limbs, with the one that ends them: behind the `left` bytes of the message, but behind the block at most.
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn split_ended(low: __m512i, high: __m512i, left: __m512i) -> [__m512i; 3] {
+    let bits = _mm512_slli_epi64::<3>(left);
+    // A shift by 64 or more, as an unsigned number, gives zero.
+    let low = _mm512_or_si512(low, _mm512_sllv_epi64(splat(1), bits));
+    let high = _mm512_or_si512(high, _mm512_sllv_epi64(splat(1), _mm512_sub_epi64(bits, splat(64))));
+    let [a, b, c] = split(low, high);
+    let whole = _mm512_cmpge_epi64_mask(left, splat(BLOCK as u64));
+    [a, b, _mm512_mask_or_epi64(c, whole, c, splat(BLOCK_END))]
+}
+
+/// The same as [`tag`](super::tag) in each lane; the mask comes in halves.
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn finished(sum: [__m512i; 3], mask: [__m512i; 2]) -> [[u8; BLOCK]; LANES] {
+    let (mask_44, mask_42) = (splat(MASK_44), splat(MASK_42));
+    let carried = |[a, b, c]: [__m512i; 3]| {
+        let b = _mm512_add_epi64(b, _mm512_srli_epi64::<44>(a));
+        let c = _mm512_add_epi64(c, _mm512_srli_epi64::<44>(b));
+        let back = _mm512_srli_epi64::<42>(c);
+        let back = _mm512_add_epi64(back, _mm512_slli_epi64::<2>(back));
+        let a = _mm512_add_epi64(_mm512_and_si512(a, mask_44), back);
+        [
+            _mm512_and_si512(a, mask_44),
+            _mm512_add_epi64(_mm512_and_si512(b, mask_44), _mm512_srli_epi64::<44>(a)),
+            _mm512_and_si512(c, mask_42),
+        ]
+    };
+    let [a, b, c] = carried(carried(sum));
+    // What is left if 2^130 - 5 goes in once: one less than 2^130 if it does not.
+    let d = _mm512_add_epi64(a, splat(5));
+    let e = _mm512_add_epi64(b, _mm512_srli_epi64::<44>(d));
+    let f = _mm512_add_epi64(c, _mm512_srli_epi64::<44>(e));
+    let fits = _mm512_cmpgt_epi64_mask(f, mask_42);
+    let a = _mm512_mask_and_epi64(a, fits, d, mask_44);
+    let b = _mm512_mask_and_epi64(b, fits, e, mask_44);
+    let c = _mm512_mask_and_epi64(c, fits, f, mask_42);
+
+    // The second limb may have a bit more than its place, so the halves are added up and not only put together.
+    let (from_a, from_b) = (a, _mm512_slli_epi64::<44>(b));
+    let low = _mm512_add_epi64(from_a, from_b);
+    let high = _mm512_add_epi64(_mm512_srli_epi64::<20>(b), _mm512_slli_epi64::<24>(c));
+    let tag_low = _mm512_add_epi64(low, mask[0]);
+    let tag_high = _mm512_add_epi64(high, mask[1]);
+    let one_more = _mm512_cmplt_epu64_mask(tag_low, low);
+    let tag_high = _mm512_mask_add_epi64(tag_high, one_more, tag_high, splat(1));
+
+    let even = spread(_mm512_unpacklo_epi64(tag_low, tag_high));
+    let odd = spread(_mm512_unpackhi_epi64(tag_low, tag_high));
+    std::array::from_fn(|lane| [even, odd][lane % 2][lane / 2])
 }
 
 /// The polynomial of so many blocks.
@@ -86,22 +182,30 @@ fn sum(factor: Limbs, groups: &[[u8; GROUP]]) -> Limbs {
     let sixth = product(third, third);
     let seventh = product(fourth, third);
     let eighth = product(fourth, fourth);
-    let step = factors([product(eighth, eighth); LANES]);
+    let sixteenth = product(eighth, eighth);
+    let steps = [
+        product(sixteenth, sixteenth),
+        product(sixteenth, eighth),
+        sixteenth,
+        eighth,
+    ];
+    let [four, three, two, one] = steps.map(|step| factors([step; LANES]));
 
-    // Two sums in turns, so that neither waits for its own last product.
-    let mut groups = groups;
-    let mut sums = [[_mm512_setzero_si512(); 3]; 2];
-    if let [first, rest @ ..] = groups
-        && rest.len() % 2 == 0
-    {
-        sums[1] = blocks(first);
-        groups = rest;
+    let (first, fours) = groups.split_at(groups.len() % 4);
+    let mut sum = [_mm512_setzero_si512(); 3];
+    for group in first {
+        sum = plus(times(sum, &one), blocks(group));
     }
-    for [first, second] in groups.as_chunks().0 {
-        sums[0] = plus(times(sums[0], &step), blocks(first));
-        sums[1] = plus(times(sums[1], &step), blocks(second));
+    for [a, b, c, d] in fours.as_chunks().0 {
+        // Four products are added up before anything is carried. The last is the only one that waits for the round
+        // before.
+        let mut products = none();
+        add_product(&mut products, blocks(a), &three);
+        add_product(&mut products, blocks(b), &two);
+        add_product(&mut products, blocks(c), &one);
+        add_product(&mut products, sum, &four);
+        sum = plus(carried_products(products), blocks(d));
     }
-    let sum = plus(times(sums[0], &factors([eighth; LANES])), sums[1]);
     // Each lane lacks as many factors as there are blocks behind it, its own included; see `blocks` for their order.
     let [a, b, c] = times(
         sum,
@@ -119,18 +223,21 @@ struct Factors {
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn factors(lanes: [Limbs; LANES]) -> Factors {
-    let mut limbs = [_mm512_setzero_si512(); 3];
-    let mut twentyfold = limbs;
-    for limb in 0..3 {
-        let mut words = [0; LANES];
-        for (word, lane) in words.iter_mut().zip(&lanes) {
-            *word = lane[limb];
-        }
-        limbs[limb] = gather(words);
-        let (four, sixteen) = (_mm512_slli_epi64::<2>(limbs[limb]), _mm512_slli_epi64::<4>(limbs[limb]));
-        twentyfold[limb] = _mm512_add_epi64(four, sixteen);
-    }
+    let limb = |limb: usize| gather(lanes.map(|lane| lane[limb]));
+    with_twentyfold([limb(0), limb(1), limb(2)])
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn with_twentyfold(limbs: [__m512i; 3]) -> Factors {
+    let twentyfold = limbs.map(|limb| _mm512_add_epi64(_mm512_slli_epi64::<2>(limb), _mm512_slli_epi64::<4>(limb)));
     Factors { limbs, twentyfold }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn splat(word: u64) -> __m512i {
+    _mm512_set1_epi64(word.cast_signed())
 }
 
 #[inline]
@@ -156,11 +263,11 @@ fn plus(left: [__m512i; 3], right: [__m512i; 3]) -> [__m512i; 3] {
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn spread(words: __m512i) -> [u64; LANES] {
-    let mut lanes = [0; LANES];
-    // SAFETY: the lanes are 64 bytes long, and the store wants no alignment.
-    unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), words) };
-    lanes
+fn spread(words: __m512i) -> [[u8; BLOCK]; 4] {
+    let mut quarters = [[0; BLOCK]; 4];
+    // SAFETY: the quarters are 64 bytes long, and the store wants no alignment.
+    unsafe { _mm512_storeu_si512(quarters.as_mut_ptr().cast(), words) };
+    quarters
 }
 
 /// The blocks 0, 4, 1, 5, 2, 6, 3 and 7, one in each lane.
@@ -171,32 +278,44 @@ fn blocks(group: &[u8; GROUP]) -> [__m512i; 3] {
     // SAFETY: the group is 128 bytes long, and the loads want no alignment.
     let (left, right) = unsafe { (_mm512_loadu_si512(place), _mm512_loadu_si512(place.add(1))) };
     let (low, high) = (_mm512_unpacklo_epi64(left, right), _mm512_unpackhi_epi64(left, right));
-    let mask = _mm512_set1_epi64(MASK_44.cast_signed());
-    [
-        _mm512_and_si512(low, mask),
-        _mm512_and_si512(
-            _mm512_or_si512(_mm512_srli_epi64::<44>(low), _mm512_slli_epi64::<20>(high)),
-            mask,
-        ),
-        _mm512_or_si512(
-            _mm512_srli_epi64::<24>(high),
-            _mm512_set1_epi64(BLOCK_END.cast_signed()),
-        ),
-    ]
+    let [a, b, c] = split(low, high);
+    [a, b, _mm512_or_si512(c, splat(BLOCK_END))]
 }
 
 /// The products lane by lane, with limbs that are 44, 45 and 42 bits. Those of `left` may have 46.
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn times(left: [__m512i; 3], right: &Factors) -> [__m512i; 3] {
+    let mut products = none();
+    add_product(&mut products, left, right);
+    carried_products(products)
+}
+
+/// Sums of products. Each product comes in two parts, below 2^52 and from there on.
+struct Products {
+    low: [__m512i; 3],
+    high: [__m512i; 3],
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn none() -> Products {
+    let zero = _mm512_setzero_si512();
+    Products {
+        low: [zero; 3],
+        high: [zero; 3],
+    }
+}
+
+/// Adds `left * right`. The limbs of `left` may have 46 bits.
 #[expect(
     clippy::needless_range_loop,
     reason = "the places in three arrays are computed from both numbers"
 )]
 #[inline]
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn times(left: [__m512i; 3], right: &Factors) -> [__m512i; 3] {
-    // Limb by limb as on paper; what goes beyond 2^132 comes back twenty times as great. Each product comes in two
-    // parts, below 2^52 and from there on.
-    let zero = _mm512_setzero_si512();
-    let (mut low, mut high) = ([zero; 3], [zero; 3]);
+fn add_product(sum: &mut Products, left: [__m512i; 3], right: &Factors) {
+    // Limb by limb as on paper; what goes beyond 2^132 comes back twenty times as great.
     for row in 0..3 {
         for limb in 0..3 {
             let factor = if limb < row {
@@ -204,11 +323,20 @@ fn times(left: [__m512i; 3], right: &Factors) -> [__m512i; 3] {
             } else {
                 right.limbs[limb - row]
             };
-            low[limb] = _mm512_madd52lo_epu64(low[limb], left[row], factor);
-            high[limb] = _mm512_madd52hi_epu64(high[limb], left[row], factor);
+            sum.low[limb] = _mm512_madd52lo_epu64(sum.low[limb], left[row], factor);
+            sum.high[limb] = _mm512_madd52hi_epu64(sum.high[limb], left[row], factor);
         }
     }
-    let mask_44 = _mm512_set1_epi64(MASK_44.cast_signed());
+}
+
+/// The sum of up to four products, with limbs that are 44, 45 and 42 bits.
+///
+/// A limb of four products is a sum of twelve: below 2^56 in the lower part and, since a factor is below 2^50, below
+/// 2^48 in the upper. So nothing here goes beyond 2^61.
+#[inline]
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn carried_products(Products { low, high }: Products) -> [__m512i; 3] {
+    let mask_44 = splat(MASK_44);
     // 2^52 is 2^8 in the next limb, and in the last, of 42 bits, 2^10 in what comes back.
     let carry =
         |limb: __m512i, high: __m512i| _mm512_add_epi64(_mm512_srli_epi64::<44>(limb), _mm512_slli_epi64::<8>(high));
@@ -220,6 +348,6 @@ fn times(left: [__m512i; 3], right: &Factors) -> [__m512i; 3] {
     [
         _mm512_and_si512(a, mask_44),
         _mm512_add_epi64(_mm512_and_si512(b, mask_44), _mm512_srli_epi64::<44>(a)),
-        _mm512_and_si512(c, _mm512_set1_epi64(MASK_42.cast_signed())),
+        _mm512_and_si512(c, splat(MASK_42)),
     ]
 }

@@ -5,6 +5,8 @@ pub(super) mod avx512;
 
 use zeroize::Zeroize;
 
+use super::Message;
+
 /// Bytes of one block.
 pub(super) const BLOCK: usize = 16;
 
@@ -16,6 +18,9 @@ const MASK_42: u64 = (1 << 42) - 1;
 
 /// 2^128 in the last limb: what every whole block ends with.
 const BLOCK_END: u64 = 1 << 40;
+
+/// What Poly1305 leaves of the first half of a key.
+const CLAMP: u128 = 0x0fff_fffc_0fff_fffc_0fff_fffc_0fff_ffff;
 
 /// The authenticator: the blocks so far, and the one-time key.
 #[derive(Clone, Zeroize)]
@@ -30,9 +35,8 @@ struct State {
 impl State {
     fn new(key: &[u8; 32]) -> Self {
         let (factor, mask) = halves(key);
-        let factor = factor & 0x0fff_fffc_0fff_fffc_0fff_fffc_0fff_ffff;
         Self {
-            factor: limbs(factor),
+            factor: limbs(factor & CLAMP),
             sum: [0; 3],
             mask,
         }
@@ -62,6 +66,32 @@ impl State {
 /// The tag of `message` under the one-time `key`.
 pub(super) fn tag_of(key: &[u8; 32], message: &[u8]) -> [u8; BLOCK] {
     State::new(key).finish(message)
+}
+
+/// The tags of several messages, two at a time, because one alone would wait for its own products.
+pub(super) fn tags_of(messages: &[Message<'_>], tags: &mut [[u8; BLOCK]]) {
+    for (messages, tags) in messages.chunks(2).zip(tags.chunks_mut(2)) {
+        match (messages, tags) {
+            ([first, second], [first_tag, second_tag]) => [*first_tag, *second_tag] = pair([*first, *second]),
+            (messages, tags) => {
+                for (message, tag) in messages.iter().zip(tags) {
+                    *tag = tag_of(message.key, message.bytes);
+                }
+            }
+        }
+    }
+}
+
+fn pair([first, second]: [Message<'_>; 2]) -> [[u8; BLOCK]; 2] {
+    let (mut first_state, mut second_state) = (State::new(first.key), State::new(second.key));
+    let common = first.bytes.len().min(second.bytes.len()) / BLOCK * BLOCK;
+    let (first, first_rest) = first.bytes.split_at(common);
+    let (second, second_rest) = second.bytes.split_at(common);
+    for (first, second) in first.as_chunks().0.iter().zip(second.as_chunks().0) {
+        first_state.block(limbs(u128::from_le_bytes(*first)), BLOCK_END);
+        second_state.block(limbs(u128::from_le_bytes(*second)), BLOCK_END);
+    }
+    [first_state.finish(first_rest), second_state.finish(second_rest)]
 }
 
 /// Both halves of a key as numbers.

@@ -33,10 +33,35 @@ pub(in super::super) fn keystream(subkey: &Subkey, positions: &[Position], out: 
             super::avx2::keystream(subkey, positions, out);
             continue;
         }
-        for (row, out) in rows(words(subkey, positions)).into_iter().zip(out.as_chunks_mut().0) {
+        let words = match positions.first_chunk() {
+            Some(whole) => mixed(&state(subkey, columns(whole))),
+            None => words(subkey, positions),
+        };
+        for (row, out) in rows(words).into_iter().zip(out.as_chunks_mut().0) {
             store(row, out);
         }
     }
+}
+
+/// The positions of all lanes word by word. Vectors that were put together out of words in memory would have to wait
+/// until those are written.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn columns(positions: &[Position; LANES]) -> [__m512i; 4] {
+    let fours = positions.as_ptr().cast::<__m512i>();
+    // SAFETY: the positions are 4 * 64 bytes long, and the loads want no alignment.
+    let [a, b, c, d] = unsafe { [0, 1, 2, 3].map(|four| _mm512_loadu_si512(fours.add(four))) };
+    let (first, second) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let (third, fourth) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    // Each quarter has one word of the positions that were in that quarter of the loads.
+    let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    [
+        _mm512_unpacklo_epi64(first, third),
+        _mm512_unpackhi_epi64(first, third),
+        _mm512_unpacklo_epi64(second, fourth),
+        _mm512_unpackhi_epi64(second, fourth),
+    ]
+    .map(|quarters| _mm512_permutexvar_epi32(order, quarters))
 }
 
 /// Adds the keystream from the `first` position on to `data`. Its number is a multiple of [`LANES`].
