@@ -2,7 +2,7 @@
 //!
 //! One vector alone would leave the processor waiting for its own results.
 
-use std::arch::x86_64::*;
+use std::arch::{asm, x86_64::*};
 
 super::lanes::first_candidate! {
     #[target_feature(enable = "avx2")]
@@ -60,13 +60,30 @@ fn rotate24(words: [__m256i; 2]) -> [__m256i; 2] {
     words.map(|words| _mm256_shuffle_epi8(words, bytes))
 }
 
+/// Which byte comes to which place when each word is rotated by 16 bits.
+static ROTATED_16: [u8; 32] = [
+    2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9, 2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9,
+];
+
 #[inline]
 #[target_feature(enable = "avx2")]
 fn rotate16(words: [__m256i; 2]) -> [__m256i; 2] {
-    let bytes = _mm256_setr_epi8(
-        2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9, 2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9,
-    );
-    words.map(|words| _mm256_shuffle_epi8(words, bytes))
+    words.map(|words| {
+        let rotated: __m256i;
+        // SAFETY: the instruction is part of AVX2, writes one register, and reads another and the 32 bytes of the
+        // static, which need no alignment. Out of the intrinsic the compiler makes two instructions, which cost a tenth
+        // of the speed.
+        unsafe {
+            asm!(
+                "vpshufb {rotated}, {words}, ymmword ptr [rip + {places}]",
+                rotated = lateout(ymm_reg) rotated,
+                words = in(ymm_reg) words,
+                places = sym ROTATED_16,
+                options(pure, readonly, nostack, preserves_flags),
+            );
+        }
+        rotated
+    })
 }
 
 #[inline]

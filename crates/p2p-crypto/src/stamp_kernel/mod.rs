@@ -1,7 +1,7 @@
 //! Finding stamps that may pass: several BLAKE2b hashes at once, of which only the word that decides is computed.
 //!
 //! All kernels come from one macro, and differ in the vector they hand to it. The only `unsafe` is in calling those
-//! whose instructions not every processor has.
+//! whose instructions not every processor has, and around one instruction that the compiler would not choose.
 #![allow(unsafe_code)]
 
 #[cfg(all(feature = "fast", target_arch = "x86_64"))]
