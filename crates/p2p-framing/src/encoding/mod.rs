@@ -56,20 +56,25 @@ fn put_message(
     }
 }
 
-/// Takes the body of one message from the front of `input`, once it is complete.
+/// How long the body of the message at the front of `input` is, once it is complete.
 ///
 /// Nothing is reserved for a declared size: the buffer grows with what really arrives.
-fn take_message(input: &mut BytesMut, maximum: usize) -> Result<Option<BytesMut>, DecodeError> {
-    let Some(prefix) = input.first_chunk::<PREFIX_SIZE>() else {
+fn complete_message(input: &[u8], maximum: usize) -> Result<Option<usize>, DecodeError> {
+    let Some((prefix, rest)) = input.split_first_chunk::<PREFIX_SIZE>() else {
         return Ok(None);
     };
     let declared = usize::try_from(u32::from_be_bytes(*prefix)).unwrap_or(usize::MAX);
     if declared > maximum {
         return Err(DecodeError::TooLarge { declared, maximum });
     }
-    if input.len() - PREFIX_SIZE < declared {
-        return Ok(None);
-    }
-    input.advance(PREFIX_SIZE);
-    Ok(Some(input.split_to(declared)))
+    Ok((rest.len() >= declared).then_some(declared))
+}
+
+/// Takes the body of one message from the front of `input`, once it is complete.
+fn take_message(input: &mut BytesMut, maximum: usize) -> Result<Option<BytesMut>, DecodeError> {
+    let size = complete_message(input, maximum)?;
+    Ok(size.map(|size| {
+        input.advance(PREFIX_SIZE);
+        input.split_to(size)
+    }))
 }

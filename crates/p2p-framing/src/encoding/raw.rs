@@ -1,7 +1,7 @@
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
-use super::{DEFAULT_MAX_MESSAGE_SIZE, put_message, take_message};
+use super::{DEFAULT_MAX_MESSAGE_SIZE, PREFIX_SIZE, complete_message, put_message};
 use crate::{DecodeError, EncodeError};
 
 /// Messages that are just bytes: a `u32` length and that many bytes. Octez: `Data_encoding.bytes`.
@@ -53,7 +53,7 @@ impl Encoder<&[u8]> for RawEncoding {
                 maximum: self.maximum,
             });
         }
-        out.reserve(super::PREFIX_SIZE + message.len());
+        out.reserve(PREFIX_SIZE + message.len());
         put_message(out, self.maximum, |out| {
             out.put_slice(message);
             Ok(())
@@ -74,11 +74,17 @@ impl Decoder for RawEncoding {
     type Error = DecodeError;
 
     fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Bytes>, DecodeError> {
-        let message = take_message(input, self.maximum)?;
-        Ok(message.map(|message| match message.len() {
-            // A slice would keep the whole buffer alive for the sake of a few bytes.
-            0..=LARGEST_COPIED => Bytes::copy_from_slice(&message),
-            _ => message.freeze(),
+        let Some(size) = complete_message(input, self.maximum)? else {
+            return Ok(None);
+        };
+        input.advance(PREFIX_SIZE);
+        Ok(Some(if size <= LARGEST_COPIED {
+            // A slice would keep the whole buffer alive for the sake of a few bytes, and sharing it costs more.
+            let message = Bytes::copy_from_slice(&input[..size]);
+            input.advance(size);
+            message
+        } else {
+            input.split_to(size).freeze()
         }))
     }
 }
