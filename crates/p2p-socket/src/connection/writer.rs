@@ -135,11 +135,7 @@ impl Writer {
         let pieces = batch.pieces.iter().map(Bytes::as_ref);
         match outgoing.packing() {
             Packing::Packed => self.sealer.seal_run(pieces, &mut buffer)?,
-            Packing::OneMessagePerChunk => {
-                for piece in pieces {
-                    self.sealer.seal_run([piece], &mut buffer)?;
-                }
-            }
+            Packing::OneMessagePerChunk => self.sealer.seal_each(pieces, &mut buffer)?,
         }
         self.put(buffer, batch.end);
         outgoing.release(batch);
