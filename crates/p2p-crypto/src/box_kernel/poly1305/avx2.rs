@@ -30,22 +30,24 @@ fn sum(factor: Limbs, groups: &[[u8; GROUP]]) -> Limbs {
     let second = product(factor, factor);
     let third = product(second, factor);
     let fourth = product(second, second);
-    let step = factors([product(fourth, fourth); 4]);
+    let eighth = product(fourth, fourth);
+    let steps = [product(eighth, eighth), product(eighth, fourth), eighth, fourth];
+    let [four, three, two, one] = steps.map(|step| factors([step; 4]));
 
-    // Two sums in turns, so that neither waits for its own last product.
-    let mut groups = groups;
-    let mut sums = [[_mm256_setzero_si256(); 5]; 2];
-    if let [first, rest @ ..] = groups
-        && rest.len() % 2 == 0
-    {
-        sums[1] = blocks(first);
-        groups = rest;
+    let (first, fours) = groups.split_at(groups.len() % 4);
+    let mut sum = [_mm256_setzero_si256(); 5];
+    for group in first {
+        sum = plus(times(sum, &one), blocks(group));
     }
-    for [first, second] in groups.as_chunks().0 {
-        sums[0] = plus(times(sums[0], &step), blocks(first));
-        sums[1] = plus(times(sums[1], &step), blocks(second));
+    for [a, b, c, d] in fours.as_chunks().0 {
+        // Four products are added up before anything is carried. The last is the only one that waits for the round
+        // before.
+        let mut products = multiplied(blocks(a), &three);
+        products = plus(products, multiplied(blocks(b), &two));
+        products = plus(products, multiplied(blocks(c), &one));
+        products = plus(products, multiplied(sum, &four));
+        sum = plus(carried_products(products), blocks(d));
     }
-    let sum = plus(times(sums[0], &factors([fourth; 4])), sums[1]);
     // Each lane lacks as many factors as there are blocks behind it, its own included; see `blocks` for their order.
     let sum = times(sum, &factors([fourth, second, third, factor]));
     joined(sum)
@@ -126,7 +128,7 @@ fn plus(left: [__m256i; 5], right: [__m256i; 5]) -> [__m256i; 5] {
 )]
 #[inline]
 #[target_feature(enable = "avx2")]
-fn times(left: [__m256i; 5], right: &Factors) -> [__m256i; 5] {
+fn multiplied(left: [__m256i; 5], right: &Factors) -> [__m256i; 5] {
     // Limb by limb as on paper; what goes beyond 2^130 comes back five times as great.
     let mut d = [_mm256_setzero_si256(); 5];
     for limb in 0..5 {
@@ -142,6 +144,13 @@ fn times(left: [__m256i; 5], right: &Factors) -> [__m256i; 5] {
             d[limb] = _mm256_add_epi64(d[limb], _mm256_mul_epu32(left[row], factor));
         }
     }
+    d
+}
+
+/// The sum of up to four products, which is below 2^61 in each limb, with limbs of 26 bits and little more.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn carried_products(mut d: [__m256i; 5]) -> [__m256i; 5] {
     // Two chains of carries, so that neither waits for the other.
     let mask = _mm256_set1_epi64x(MASK_26);
     for (from, to) in [(0, 1), (3, 4), (1, 2), (4, 0), (2, 3), (0, 1), (3, 4)] {
@@ -153,6 +162,13 @@ fn times(left: [__m256i; 5], right: &Factors) -> [__m256i; 5] {
         }
     }
     d
+}
+
+/// The products lane by lane, with limbs like those.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn times(left: [__m256i; 5], right: &Factors) -> [__m256i; 5] {
+    carried_products(multiplied(left, right))
 }
 
 /// The sum of the lanes, in limbs of 44 bits.
