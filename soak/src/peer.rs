@@ -250,7 +250,12 @@ impl Peer {
                 Some(Ok(())) => account.sent.push(&message),
                 Some(Err(_)) => break,
                 None => {
-                    self.complain(&format!("{role:?} hung while sending: {:?} receiver done {}, {:?}", control.stat(), receiving.is_finished(), control.closing_reasons()));
+                    self.complain(&format!(
+                        "{role:?} hung while sending: {:?} receiver done {}, {:?}",
+                        control.stat(),
+                        receiving.is_finished(),
+                        control.closing_reasons()
+                    ));
                     break;
                 }
             }
@@ -280,7 +285,13 @@ impl Peer {
             }
         }
         if unless_it_hangs(&control, control.closed()).await.is_none() {
-            self.complain(&format!("{role:?} hung until the end: {:?} receiver done {}, sender closed {} {:?}", control.stat(), receiving.is_finished(), control.is_closed(), control.closing_reasons()));
+            self.complain(&format!(
+                "{role:?} hung until the end: {:?} receiver done {}, sender closed {} {:?}",
+                control.stat(),
+                receiving.is_finished(),
+                control.is_closed(),
+                control.closing_reasons()
+            ));
             control.cancellation().cancel();
             account.aborted = true;
         }
