@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use benches::contest::{Effort, Outcome, contest, timed};
 use benches::options::Options;
 use benches::peers::{CryptoBox, SecretBox, try_stamps};
-use benches::report::{Row, median, publish};
+use benches::report::{Row, conclude, median, publish};
 use p2p_crypto::{
     ChannelKey, Difficulty, InstructionSet, Nonce, Opener, PublicKey, Sealer, SecretKey, Stamp, StampSearch, Tag,
     search_in_parallel,
@@ -20,13 +20,7 @@ const NONCE: [u8; 24] = [3; 24];
 const SECRETS: [[u8; 32]; 2] = [[1; 32], [2; 32]];
 
 fn main() -> ExitCode {
-    match Options::parse(std::env::args().skip(1)).and_then(|options| publish(&rows(&options), &options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    conclude(Options::parse(std::env::args().skip(1)).and_then(|options| publish(&rows(&options), &options)))
 }
 
 fn rows(options: &Options) -> Vec<Row> {

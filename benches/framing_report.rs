@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use benches::contest::{Effort, contest, timed};
 use benches::options::Options;
-use benches::report::{Row, publish};
+use benches::report::{Row, conclude, publish};
 use bytes::{Bytes, BytesMut};
 use p2p_crypto::{ChannelKey, InstructionSet, Nonce, Opener, Sealer};
 use p2p_framing::encoding::RawEncoding;
@@ -14,13 +14,7 @@ use tokio_util::codec::{Decoder, Encoder};
 const LAYER: &str = "p2p-framing";
 
 fn main() -> ExitCode {
-    match Options::parse(std::env::args().skip(1)).and_then(|options| publish(&rows(&options), &options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    conclude(Options::parse(std::env::args().skip(1)).and_then(|options| publish(&rows(&options), &options)))
 }
 
 fn rows(options: &Options) -> Vec<Row> {

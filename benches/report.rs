@@ -1,6 +1,7 @@
 //! What a report found: a table to read, and the same as JSON.
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use serde::Serialize;
 
@@ -98,6 +99,17 @@ pub fn publish(rows: &[Row], options: &Options) -> Result<(), String> {
     match &options.json {
         Some(file) => write_json(file, rows).map_err(|error| format!("{}: {error}", file.display())),
         None => Ok(()),
+    }
+}
+
+/// What a report ends with; a failure is told on standard error.
+pub fn conclude(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use benches::report::{Row, median, missed, processor, table, write_json};
+use benches::report::{Row, conclude, median, missed, processor, table, write_json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 use scheduler::grants::Load;
@@ -30,13 +30,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match Options::parse(std::env::args().skip(1)).and_then(|options| report(&options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    conclude(Options::parse(std::env::args().skip(1)).and_then(|options| report(&options)))
 }
 
 fn report(options: &Options) -> Result<(), String> {

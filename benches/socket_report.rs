@@ -7,7 +7,7 @@ mod connections;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use benches::report::{Row, isa, median, missed, processor, table, write_json};
+use benches::report::{Row, conclude, isa, median, missed, processor, table, write_json};
 use connections::{
     fan_out::fan_out,
     handshakes::handshakes,
@@ -44,13 +44,7 @@ fn main() -> ExitCode {
         },
         _ => Options::parse(arguments.into_iter()).and_then(|options| report(&options)),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("error: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    conclude(result)
 }
 
 fn report(options: &Options) -> Result<(), String> {
