@@ -95,6 +95,34 @@ impl Sealer {
         Ok(Tag(self.cipher.seal(&nonce, data)))
     }
 
+    /// Encrypts the `pieces`, one after the other, into `sealed`, and gives their common tag: what
+    /// [`seal`](Self::seal) would make of them if they had been put there before, without that copy.
+    ///
+    /// # Errors
+    ///
+    /// [`NoncesExhausted`] if this sealer has used up its nonces; `sealed` is untouched then.
+    ///
+    /// # Panics
+    ///
+    /// If `sealed` is not as long as all the pieces.
+    ///
+    /// ```
+    /// use p2p_crypto::{ChannelKey, Nonce, Opener, Sealer};
+    ///
+    /// let (key, nonce) = (ChannelKey::from_bytes([7; 32]), Nonce::from_bytes([1; 24]));
+    /// let (mut sealed, mut opened) = ([0; 14], [0; 14]);
+    /// let tag = Sealer::new(key.clone(), nonce).seal_gathered(&[b"attack ", b"at ", b"dawn"], &mut sealed)?;
+    /// Opener::new(key, nonce).open_into(&sealed, &tag, &mut opened)?;
+    /// assert_eq!(&opened, b"attack at dawn");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn seal_gathered(&mut self, pieces: &[&[u8]], sealed: &mut [u8]) -> Result<Tag, NoncesExhausted> {
+        let size = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        assert_eq!(size, sealed.len(), "the pieces do not fill their place");
+        let nonce = self.nonces.take()?;
+        Ok(Tag(self.cipher.seal_gathered(&nonce, pieces, sealed)))
+    }
+
     /// Seals each of `pieces` with the next nonce, as [`seal`](Self::seal) would one after the other. Short pieces
     /// take a fraction of the time together.
     ///
@@ -177,11 +205,33 @@ impl Opener {
     ///
     /// `data` is untouched after any of them.
     pub fn open(&mut self, data: &mut [u8], tag: &Tag) -> Result<(), OpenError> {
+        self.open_next(|cipher, nonce| cipher.open(nonce, data, &tag.0))
+    }
+
+    /// Checks that `tag` belongs to `sealed`, and only then decrypts that into `data`, as [`open`](Self::open) would
+    /// in place. The example stands at [`Sealer::seal_gathered`].
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open). What is in `data` then has no meaning, but it is no plaintext.
+    ///
+    /// # Panics
+    ///
+    /// If `data` is not as long as `sealed`.
+    pub fn open_into(&mut self, sealed: &[u8], tag: &Tag, data: &mut [u8]) -> Result<(), OpenError> {
+        assert_eq!(sealed.len(), data.len(), "plaintext is as long as ciphertext");
+        self.open_next(|cipher, nonce| cipher.open_into(nonce, sealed, &tag.0, data))
+    }
+
+    fn open_next(
+        &mut self,
+        open: impl FnOnce(&mut SessionCipher, &Nonce) -> Result<(), cipher::Forged>,
+    ) -> Result<(), OpenError> {
         if self.failed {
             return Err(OpenError::AfterFailure);
         }
         let nonce = self.nonces.take()?;
-        self.cipher.open(&nonce, data, &tag.0).map_err(|cipher::Forged| {
+        open(&mut self.cipher, &nonce).map_err(|cipher::Forged| {
             self.failed = true;
             OpenError::Forged
         })

@@ -7,6 +7,7 @@
 mod batch;
 mod poly1305;
 mod salsa20;
+mod source;
 
 use std::hint::black_box;
 
@@ -17,6 +18,7 @@ use crate::instruction_set::{InstructionSet, Kind};
 use salsa20::{BLOCK, Position, position};
 
 pub(crate) use salsa20::Subkey;
+pub(crate) use source::Source;
 
 /// Bytes of the first block of keystream that key the tag; the data begins behind them.
 const TAG_KEY: usize = 32;
@@ -46,7 +48,19 @@ impl Kernels {
 
     /// Encrypts `data` in place and gives its tag.
     pub(crate) fn seal(self, subkey: &Subkey, nonce_end: u64, data: &mut [u8]) -> [u8; TAG_SIZE] {
+        self.seal_from(subkey, nonce_end, Source::InPlace, data)
+    }
+
+    /// Encrypts as many bytes of the `source` as `data` has room for into it, and gives their tag.
+    pub(crate) fn seal_from(
+        self,
+        subkey: &Subkey,
+        nonce_end: u64,
+        mut source: Source<'_>,
+        data: &mut [u8],
+    ) -> [u8; TAG_SIZE] {
         if data.len() <= FEW_DATA {
+            source.fill(data);
             let mut keystream = [0; FEW * BLOCK];
             self.few(subkey, nonce_end, &mut keystream);
             xor(data, &keystream[TAG_KEY..]);
@@ -56,7 +70,7 @@ impl Kernels {
         }
         let mut head = Head::EMPTY;
         head.fill(self, subkey, nonce_end, data.len());
-        self.xor(subkey, nonce_end, &head, data);
+        self.xor(subkey, nonce_end, &head, source, data);
         self.tag_of(head.tag_key(), data)
     }
 
@@ -76,17 +90,36 @@ impl Kernels {
         head.fill(self, subkey, nonce_end, data.len());
         let authentic = is_equal(&self.tag_of(head.tag_key(), data), tag);
         if authentic {
-            self.xor(subkey, nonce_end, &head, data);
+            self.xor(subkey, nonce_end, &head, Source::InPlace, data);
         }
         authentic
     }
 
-    fn xor(self, subkey: &Subkey, nonce_end: u64, head: &Head, data: &mut [u8]) {
+    /// Decrypts `sealed` into `data`, which is as long, if `tag` is its tag, and says whether it is.
+    pub(crate) fn open_into(
+        self,
+        subkey: &Subkey,
+        nonce_end: u64,
+        sealed: &[u8],
+        tag: &[u8; TAG_SIZE],
+        data: &mut [u8],
+    ) -> bool {
+        let mut head = Head::EMPTY;
+        head.fill(self, subkey, nonce_end, sealed.len());
+        let authentic = is_equal(&self.tag_of(head.tag_key(), sealed), tag);
+        if authentic {
+            self.xor(subkey, nonce_end, &head, Source::pieces(&[sealed]), data);
+        }
+        authentic
+    }
+
+    fn xor(self, subkey: &Subkey, nonce_end: u64, head: &Head, mut source: Source<'_>, data: &mut [u8]) {
         let keystream = &head.keystream()[TAG_KEY..];
         let (front, rest) = data.split_at_mut(data.len().min(keystream.len()));
+        source.fill(front);
         xor(front, keystream);
         if !rest.is_empty() {
-            self.xor_run(subkey, position(nonce_end, head.blocks as u64), rest);
+            self.xor_run(subkey, position(nonce_end, head.blocks as u64), source, rest);
         }
     }
 
@@ -112,14 +145,14 @@ impl Kernels {
         }
     }
 
-    /// Adds the keystream from `first` on to `data`.
-    fn xor_run(self, subkey: &Subkey, first: Position, data: &mut [u8]) {
+    /// Adds the keystream from `first` on to the `source`, into `data`.
+    fn xor_run(self, subkey: &Subkey, first: Position, source: Source<'_>, data: &mut [u8]) {
         if self.has_avx512 {
             // SAFETY: AVX2 and AVX-512 F and BW are there, as `self` proves.
-            unsafe { salsa20::avx512::xor_run(subkey, first, data) }
+            unsafe { salsa20::avx512::xor_run(subkey, first, source, data) }
         } else {
             // SAFETY: AVX2 is there, as `self` proves.
-            unsafe { salsa20::avx2::xor_run(subkey, first, data) }
+            unsafe { salsa20::avx2::xor_run(subkey, first, source, data) }
         }
     }
 

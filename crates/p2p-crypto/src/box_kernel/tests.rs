@@ -54,6 +54,54 @@ fn assert_agreement(key: &[u8; 32], nonce: &[u8; 24], length: usize, offset: usi
     }
 }
 
+/// Seals pieces of these lengths into one place, and opens it into another.
+fn assert_gathered(lengths: &[usize]) {
+    let (key, nonce) = ([1; 32], [2; 24]);
+    let plaintext = bytes(lengths.iter().sum());
+    let mut expected = plaintext.clone();
+    let expected_tag = portable::seal(&key, &nonce, &mut expected);
+    let (subkey, end) = subkey(&key, &nonce);
+    let mut rest = &plaintext[..];
+    let pieces: Vec<&[u8]> = lengths
+        .iter()
+        .map(|length| rest.split_off(..*length).unwrap())
+        .collect();
+
+    for (set, kernels) in kernels() {
+        let mut sealed = vec![0xaa; plaintext.len()];
+        let tag = kernels.seal_from(&subkey, end, Source::pieces(&pieces), &mut sealed);
+        assert!(sealed == expected, "{set}: ciphertext of {lengths:?}");
+        assert_eq!(tag, expected_tag, "{set}: tag of {lengths:?}");
+
+        let mut opened = vec![0xaa; plaintext.len()];
+        let mut forged = tag;
+        forged[0] ^= 1;
+        assert!(
+            !kernels.open_into(&subkey, end, &sealed, &forged, &mut opened),
+            "{set}: {lengths:?}"
+        );
+        assert!(opened.iter().all(|byte| *byte == 0xaa), "{set}: {lengths:?} forged");
+        assert!(
+            kernels.open_into(&subkey, end, &sealed, &tag, &mut opened),
+            "{set}: {lengths:?}"
+        );
+        assert!(opened == plaintext, "{set}: plaintext of {lengths:?}");
+    }
+}
+
+#[test]
+fn what_is_gathered_is_sealed_as_in_one_place() {
+    assert_gathered(&[]);
+    assert_gathered(&[0, 0, 0]);
+    assert_gathered(&[65_517]);
+    assert_gathered(&[4, 65_513]);
+    assert_gathered(&[30_001, 1, 0, 1024, 34_491]);
+    assert_gathered(&[100; 40]);
+    for first in 0..=2200 {
+        assert_gathered(&[first, 2200 - first]);
+    }
+}
+
 #[test]
 fn every_short_length_is_that_of_the_portable_crates() {
     for length in 0..=1200 {
@@ -210,6 +258,11 @@ proptest! {
     #[test]
     fn any_key_nonce_and_length(key: [u8; 32], nonce: [u8; 24], length in 0_usize..5000, offset in 0_usize..64) {
         assert_agreement(&key, &nonce, length, offset);
+    }
+
+    #[test]
+    fn any_pieces(lengths in prop::collection::vec(0_usize..3000, 0..8)) {
+        assert_gathered(&lengths);
     }
 
     #[test]

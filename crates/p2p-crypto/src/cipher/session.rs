@@ -1,5 +1,5 @@
 #[cfg(all(feature = "fast", target_arch = "x86_64"))]
-use crate::box_kernel::{Kernels, Subkey};
+use crate::box_kernel::{Kernels, Source, Subkey};
 use crate::{ChannelKey, InstructionSet, Nonce, Piece, cipher};
 
 /// XSalsa20-Poly1305 under one key and nonces of which each follows the one before.
@@ -46,6 +46,38 @@ impl SessionCipher {
             return authentic.then_some(()).ok_or(cipher::Forged);
         }
         cipher::open(self.key.expose_bytes(), nonce.as_bytes(), data, tag)
+    }
+
+    /// Encrypts the `pieces` into `sealed`, which is as long as all of them, and gives the tag.
+    pub(crate) fn seal_gathered(&mut self, nonce: &Nonce, pieces: &[&[u8]], sealed: &mut [u8]) -> [u8; 16] {
+        #[cfg(all(feature = "fast", target_arch = "x86_64"))]
+        if let Some((kernels, subkey, nonce_end)) = self.vectorised(nonce) {
+            return kernels.seal_from(subkey, nonce_end, Source::pieces(pieces), sealed);
+        }
+        let mut rest = &mut sealed[..];
+        for piece in pieces {
+            let (place, behind) = rest.split_at_mut(piece.len());
+            place.copy_from_slice(piece);
+            rest = behind;
+        }
+        self.seal(nonce, sealed)
+    }
+
+    /// Decrypts `sealed` into `data`, which is as long, if `tag` is its tag.
+    pub(crate) fn open_into(
+        &mut self,
+        nonce: &Nonce,
+        sealed: &[u8],
+        tag: &[u8; 16],
+        data: &mut [u8],
+    ) -> Result<(), cipher::Forged> {
+        #[cfg(all(feature = "fast", target_arch = "x86_64"))]
+        if let Some((kernels, subkey, nonce_end)) = self.vectorised(nonce) {
+            let authentic = kernels.open_into(subkey, nonce_end, sealed, tag, data);
+            return authentic.then_some(()).ok_or(cipher::Forged);
+        }
+        data.copy_from_slice(sealed);
+        self.open(nonce, data, tag)
     }
 
     /// Seals the pieces under consecutive nonces from `first` on.

@@ -47,3 +47,40 @@ fn a_direction_starts_with_all_its_nonces() {
     assert_eq!(Sealer::new(key(), first()).nonces.remaining, u64::MAX);
     assert_eq!(Opener::new(key(), first()).nonces.remaining, u64::MAX);
 }
+
+/// With every set of instructions, the portable one included.
+#[test]
+fn gathering_and_opening_into_another_place_change_nothing() {
+    let plaintext: Vec<u8> = (0..5000_u32).map(|place| place.to_le_bytes()[0]).collect();
+    for set in InstructionSet::available() {
+        let mut in_place = plaintext.clone();
+        let expected = Sealer::new(key(), first())
+            .with_instruction_set(set)
+            .seal(&mut in_place)
+            .unwrap();
+        let mut sealer = Sealer::new(key(), first()).with_instruction_set(set);
+        let mut sealed = vec![0; plaintext.len()];
+        let tag = sealer
+            .seal_gathered(&[&plaintext[..1], &plaintext[1..]], &mut sealed)
+            .unwrap();
+        assert_eq!(tag.as_bytes(), expected.as_bytes(), "{set}");
+        assert!(sealed == in_place, "{set}");
+        assert_eq!(sealer.nonce(), first().incremented());
+
+        let mut opened = vec![0; plaintext.len()];
+        let mut opener = Opener::new(key(), first()).with_instruction_set(set);
+        opener.open_into(&sealed, &tag, &mut opened).unwrap();
+        assert!(opened == plaintext, "{set}");
+        assert_eq!(opener.open_into(&sealed, &tag, &mut opened), Err(OpenError::Forged));
+        assert_eq!(
+            opener.open_into(&sealed, &tag, &mut opened),
+            Err(OpenError::AfterFailure)
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "do not fill their place")]
+fn pieces_have_to_fill_their_place() {
+    let _ = Sealer::new(key(), first()).seal_gathered(&[b"four"], &mut [0; 5]);
+}

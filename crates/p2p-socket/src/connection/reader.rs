@@ -154,11 +154,9 @@ where
     }
 
     fn open_in_place(&mut self, bytes: &mut [u8]) -> Result<usize, ConnectionError> {
-        let (stream, decodable) = (&mut self.stream, &mut self.decodable);
-        let opened = self.opener.open_complete(bytes, |plaintext| {
-            stream.extend_from_slice(plaintext);
-            *decodable |= !plaintext.is_empty();
-        });
+        let before = self.stream.len();
+        let opened = self.opener.open_onto(bytes, &mut self.stream);
+        self.decodable |= self.stream.len() > before;
         opened.map_err(ConnectionError::chunk)
     }
 

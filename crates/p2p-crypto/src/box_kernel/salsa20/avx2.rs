@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::{wipe, xor};
+use super::super::{Source, wipe, xor};
 use super::{BLOCK, CONSTANTS, KEY_PLACES, Position, QUADS, Subkey, further, words};
 
 /// Blocks that are computed together.
@@ -36,21 +36,25 @@ pub(in super::super) fn keystream(subkey: &Subkey, positions: &[Position], out: 
     }
 }
 
-/// Adds the keystream from the `first` position on to `data`. Its number is a multiple of [`LANES`].
+/// Adds the keystream from the `first` position on to the `source`, into `data`. Its number is a multiple of [`LANES`].
 #[target_feature(enable = "avx2")]
-pub(in super::super) fn xor_run(subkey: &Subkey, first: Position, data: &mut [u8]) {
+pub(in super::super) fn xor_run(subkey: &Subkey, first: Position, mut source: Source<'_>, data: &mut [u8]) {
     let mut position = first;
     let (groups, rest) = data.as_chunks_mut::<{ LANES * BLOCK }>();
     for group in groups {
+        let elsewhere = source.next(group).map(|bytes| bytes.as_chunks().0);
         let rows = rows(mixed(&state(subkey, consecutive(position))));
-        for (row, block) in rows.into_iter().zip(group.as_chunks_mut().0) {
-            let data = load(block);
-            let sum = [_mm256_xor_si256(data[0], row[0]), _mm256_xor_si256(data[1], row[1])];
-            store(sum, block);
+        for (index, (row, block)) in rows.into_iter().zip(group.as_chunks_mut().0).enumerate() {
+            let bytes = load(elsewhere.map_or(block, |blocks| &blocks[index]));
+            store(
+                [_mm256_xor_si256(bytes[0], row[0]), _mm256_xor_si256(bytes[1], row[1])],
+                block,
+            );
         }
         position = further(position, LANES);
     }
     if !rest.is_empty() {
+        source.fill(rest);
         let mut keystream = [0; LANES * BLOCK];
         let rows = rows(mixed(&state(subkey, consecutive(position))));
         for (row, block) in rows.into_iter().zip(keystream.as_chunks_mut().0) {

@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use super::super::Source;
 use super::{BLOCK, CONSTANTS, KEY_PLACES, Position, QUADS, Subkey, further, words};
 
 /// Blocks that are computed together.
@@ -64,20 +65,22 @@ fn columns(positions: &[Position; LANES]) -> [__m512i; 4] {
     .map(|quarters| _mm512_permutexvar_epi32(order, quarters))
 }
 
-/// Adds the keystream from the `first` position on to `data`. Its number is a multiple of [`LANES`].
+/// Adds the keystream from the `first` position on to the `source`, into `data`. Its number is a multiple of [`LANES`].
 #[target_feature(enable = "avx2,avx512f,avx512bw")]
-pub(in super::super) fn xor_run(subkey: &Subkey, first: Position, data: &mut [u8]) {
+pub(in super::super) fn xor_run(subkey: &Subkey, first: Position, mut source: Source<'_>, data: &mut [u8]) {
     let mut position = first;
     let (groups, rest) = data.as_chunks_mut::<{ LANES * BLOCK }>();
     for group in groups {
+        let elsewhere = source.next(group).map(|bytes| bytes.as_chunks().0);
         let rows = rows(mixed(&state(subkey, consecutive(position))));
-        for (row, block) in rows.into_iter().zip(group.as_chunks_mut().0) {
-            store(_mm512_xor_si512(load(block), row), block);
+        for (index, (row, block)) in rows.into_iter().zip(group.as_chunks_mut().0).enumerate() {
+            let bytes = load(elsewhere.map_or(block, |blocks| &blocks[index]));
+            store(_mm512_xor_si512(bytes, row), block);
         }
         position = further(position, LANES);
     }
     if !rest.is_empty() {
-        super::avx2::xor_run(subkey, position, rest);
+        super::avx2::xor_run(subkey, position, source, rest);
     }
 }
 

@@ -1,23 +1,9 @@
-#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
-use std::mem;
-
 use arrayvec::ArrayVec;
 use bytes::{BufMut, BytesMut};
-use p2p_crypto::{NoncesExhausted, OpenError, Opener, Piece, Sealer, TAG_SIZE, Tag};
+use p2p_crypto::{NoncesExhausted, Piece, Sealer, TAG_SIZE};
 
+use super::{BATCH, CHUNK_OVERHEAD, LONG, WORTH_A_BATCH, split_chunk, wire_size};
 use crate::ChunkSize;
-
-/// The length header of a chunk, in bytes. It counts the tag and the ciphertext, not itself.
-pub const CHUNK_HEADER_SIZE: usize = 2;
-
-/// What a chunk adds to its plaintext, in bytes: the length header and the tag.
-pub const CHUNK_OVERHEAD: usize = CHUNK_HEADER_SIZE + TAG_SIZE;
-
-/// The largest chunk that is accepted, in bytes on the wire: every value of the length header from 16 up is.
-///
-/// A sender stays two bytes below ([`ChunkSize::MAX`]).
-pub const MAX_RECEIVED_CHUNK_SIZE: usize = CHUNK_HEADER_SIZE + u16::MAX as usize;
 
 /// Cuts plaintext into chunks and seals them, straight into the caller's output buffer.
 ///
@@ -92,10 +78,10 @@ impl ChunkSealer {
         out: &mut BytesMut,
     ) -> Result<(), NoncesExhausted> {
         let mut run = Run::new(out);
-        let mut chunk = None;
         for piece in pieces {
-            chunk = self.fill(&mut run, chunk, piece)?;
+            self.add(&mut run, piece)?;
         }
+        self.end_chunk(&mut run)?;
         self.seal_filled(&mut run)
     }
 
@@ -114,7 +100,8 @@ impl ChunkSealer {
     ) -> Result<(), NoncesExhausted> {
         let mut run = Run::new(out);
         for piece in pieces {
-            self.fill(&mut run, None, piece)?;
+            self.add(&mut run, piece)?;
+            self.end_chunk(&mut run)?;
         }
         self.seal_filled(&mut run)
     }
@@ -165,38 +152,75 @@ impl ChunkSealer {
         Ok(Ok(()))
     }
 
-    /// Copies `piece` behind what is in the open chunk, if there is one, and into new ones. Gives the start of the
-    /// chunk that has room left. Whenever it is worth while, seals the chunks that are full.
-    fn fill(
-        &mut self,
-        run: &mut Run<'_>,
-        mut open: Option<usize>,
-        mut piece: &[u8],
-    ) -> Result<Option<usize>, NoncesExhausted> {
+    /// Adds `piece` to what the open chunk is to carry. Ends each chunk that is full.
+    fn add<'a>(&mut self, run: &mut Run<'_, 'a>, mut piece: &'a [u8]) -> Result<(), NoncesExhausted> {
         let capacity = self.chunk_size.max_plaintext();
         while !piece.is_empty() {
-            let start = match open {
-                Some(start) => start,
-                None => {
-                    if run.out.len().saturating_sub(run.sealed) >= WORTH_SEALING {
-                        self.seal_filled(run)?;
-                    }
-                    begin_chunk(run.out, piece.len().min(capacity))
-                }
-            };
-            let filled = run.out.len().saturating_sub(start.saturating_add(CHUNK_OVERHEAD));
-            let room = capacity.saturating_sub(filled);
+            let room = capacity.saturating_sub(run.size);
             let (head, tail) = piece.split_at(piece.len().min(room));
-            run.out.put_slice(head);
-            write_header(run.out, start);
+            run.size = run.size.saturating_add(head.len());
             piece = tail;
-            open = (head.len() < room).then_some(start);
+            if run.parts.try_push(head).is_err() {
+                self.copy_parts(run)?;
+                run.parts.push(head);
+            }
+            if head.len() == room {
+                self.end_chunk(run)?;
+            }
         }
-        Ok(open)
+        Ok(())
+    }
+
+    /// Completes the open chunk, if there is one. A long one is sealed straight out of its parts.
+    fn end_chunk(&mut self, run: &mut Run<'_, '_>) -> Result<(), NoncesExhausted> {
+        if run.open.is_some() || run.size < LONG {
+            self.copy_parts(run)?;
+        } else {
+            self.seal_filled(run)?;
+            let start = begin_chunk(run.out, run.size);
+            run.out.put_bytes(0, run.size);
+            write_header(run.out, start);
+            let mut rest = run.out.get_mut(start..).unwrap_or_default();
+            if let Some(Piece { data, tag }) = split_chunk(&mut rest) {
+                match self.sealer.seal_gathered(&run.parts, data) {
+                    Ok(sealed) => *tag = *sealed.as_bytes(),
+                    Err(error) => {
+                        run.out.truncate(start);
+                        return Err(error);
+                    }
+                }
+            }
+            run.parts.clear();
+            run.sealed = run.out.len();
+        }
+        (run.open, run.size) = (None, 0);
+        Ok(())
+    }
+
+    /// Copies the parts of the open chunk to its place. Whenever it is worth while, seals the chunks that are full.
+    fn copy_parts(&mut self, run: &mut Run<'_, '_>) -> Result<(), NoncesExhausted> {
+        if run.parts.is_empty() {
+            return Ok(());
+        }
+        let start = match run.open {
+            Some(start) => start,
+            None => {
+                if run.out.len().saturating_sub(run.sealed) >= WORTH_A_BATCH {
+                    self.seal_filled(run)?;
+                }
+                begin_chunk(run.out, run.size)
+            }
+        };
+        for part in run.parts.drain(..) {
+            run.out.put_slice(part);
+        }
+        write_header(run.out, start);
+        run.open = Some(start);
+        Ok(())
     }
 
     /// Seals every chunk of the run that is not sealed yet.
-    fn seal_filled(&mut self, run: &mut Run<'_>) -> Result<(), NoncesExhausted> {
+    fn seal_filled(&mut self, run: &mut Run<'_, '_>) -> Result<(), NoncesExhausted> {
         loop {
             let mut rest = run.out.get_mut(run.sealed..).unwrap_or_default();
             let mut batch = ArrayVec::<Piece<'_>, BATCH>::new();
@@ -227,25 +251,33 @@ impl ChunkSealer {
     }
 }
 
+/// How many parts of a long chunk may lie in different places. More are short, and cheap to copy.
+const PARTS: usize = 16;
+
 /// Chunks that are being appended to a buffer. First they are filled and then they are sealed.
-struct Run<'a> {
-    out: &'a mut BytesMut,
+struct Run<'out, 'parts> {
+    out: &'out mut BytesMut,
     /// Where the chunks begin that are not sealed yet.
     sealed: usize,
+    /// Where the open chunk begins, once something was copied into it.
+    open: Option<usize>,
+    /// What it is to carry, and is not in it yet.
+    parts: ArrayVec<&'parts [u8], PARTS>,
+    /// How many bytes it carries then.
+    size: usize,
 }
 
-impl<'a> Run<'a> {
-    fn new(out: &'a mut BytesMut) -> Self {
-        Self { sealed: out.len(), out }
+impl<'out> Run<'out, '_> {
+    fn new(out: &'out mut BytesMut) -> Self {
+        Self {
+            sealed: out.len(),
+            out,
+            open: None,
+            parts: ArrayVec::new(),
+            size: 0,
+        }
     }
 }
-
-/// From how many bytes on full chunks are sealed before more are filled: enough for many short ones to share the
-/// vectors, and little enough that they are still in the nearest cache.
-const WORTH_SEALING: usize = 16 * 1024;
-
-/// How many chunks are sealed or opened together at most. Short ones of 100 bytes share the work of twenty or so.
-const BATCH: usize = 64;
 
 /// Makes chunks of what stands in `out`: from `start` on room for one overhead, and then `size` bytes of plaintext, at
 /// least one. Each chunk carries up to `capacity` of them.
@@ -287,120 +319,6 @@ fn write_header(out: &mut BytesMut, start: usize) {
     };
     *header = size.to_be_bytes();
 }
-
-/// Takes the chunk at the beginning of `input` off, if all of it is there.
-fn split_chunk<'a>(input: &mut &'a mut [u8]) -> Option<Piece<'a>> {
-    let header = input.first_chunk::<CHUNK_HEADER_SIZE>()?;
-    let size = usize::from(u16::from_be_bytes(*header)).checked_add(CHUNK_HEADER_SIZE)?;
-    if size < CHUNK_OVERHEAD || size > input.len() {
-        return None;
-    }
-    let (chunk, rest) = mem::take(input).split_at_mut(size);
-    *input = rest;
-    let (tag, data) = chunk.get_mut(CHUNK_HEADER_SIZE..)?.split_first_chunk_mut()?;
-    Some(Piece { data, tag })
-}
-
-/// How many bytes a chunk takes on the wire.
-fn wire_size(piece: &Piece<'_>) -> usize {
-    piece.data.len().saturating_add(CHUNK_OVERHEAD)
-}
-
-/// Finds chunks in received bytes and opens them in place.
-///
-/// It holds no bytes: what is not a complete chunk yet stays with the caller. After the first failure every further
-/// call fails, because the two sides no longer agree on the stream.
-#[derive(Debug)]
-pub struct ChunkOpener {
-    opener: Opener,
-}
-
-impl ChunkOpener {
-    /// Opens chunks with `opener`.
-    pub fn new(opener: Opener) -> Self {
-        Self { opener }
-    }
-
-    /// How many bytes the chunk at the beginning of `input` lacks: 0 if all of it is there. Before the two bytes of
-    /// the header are, how many those lack.
-    ///
-    /// # Errors
-    ///
-    /// [`ChunkError::InvalidCiphertextSize`] as soon as the header is there.
-    pub fn bytes_missing(input: &[u8]) -> Result<usize, ChunkError> {
-        let Some((header, body)) = input.split_first_chunk::<CHUNK_HEADER_SIZE>() else {
-            return Ok(CHUNK_HEADER_SIZE.saturating_sub(input.len()));
-        };
-        let size = usize::from(u16::from_be_bytes(*header));
-        if size < TAG_SIZE {
-            return Err(ChunkError::InvalidCiphertextSize { size });
-        }
-        Ok(size.saturating_sub(body.len()))
-    }
-
-    /// Opens the chunk at the beginning of `input` in place, if all of it is there.
-    ///
-    /// # Errors
-    ///
-    /// See [`ChunkError`]. The header is checked as soon as its two bytes are there.
-    pub fn open_first<'a>(&mut self, input: &'a mut [u8]) -> Result<Option<OpenedChunk<'a>>, ChunkError> {
-        if Self::bytes_missing(input)? > 0 {
-            return Ok(None);
-        }
-        let mut rest = input;
-        let Some(Piece { data, tag }) = split_chunk(&mut rest) else {
-            return Ok(None);
-        };
-        self.opener.open(data, &Tag::from_bytes(*tag))?;
-        Ok(Some(OpenedChunk {
-            wire_size: data.len().saturating_add(CHUNK_OVERHEAD),
-            plaintext: data,
-        }))
-    }
-
-    /// Opens every complete chunk of `input` in place, hands each plaintext to `sink`, and returns how many bytes
-    /// of `input` are done with. The rest is the beginning of a chunk.
-    ///
-    /// # Errors
-    ///
-    /// See [`ChunkError`]; `sink` has had every plaintext in front of the chunk that failed.
-    pub fn open_complete(&mut self, input: &mut [u8], mut sink: impl FnMut(&mut [u8])) -> Result<usize, ChunkError> {
-        let mut rest = input;
-        let mut consumed: usize = 0;
-        loop {
-            let mut batch = ArrayVec::<Piece<'_>, BATCH>::new();
-            let mut size: usize = 0;
-            while !batch.is_full()
-                && size < WORTH_SEALING
-                && let Some(piece) = split_chunk(&mut rest)
-            {
-                size = size.saturating_add(wire_size(&piece));
-                batch.push(piece);
-            }
-            if batch.is_empty() {
-                Self::bytes_missing(rest)?;
-                return Ok(consumed);
-            }
-            let result = self.opener.open_batch(&mut batch);
-            let opened = result.as_ref().map_or_else(|failure| failure.opened, |()| batch.len());
-            for piece in batch.into_iter().take(opened) {
-                sink(piece.data);
-            }
-            result.map_err(|failure| failure.error)?;
-            consumed = consumed.saturating_add(size);
-        }
-    }
-}
-
-/// A chunk that [`ChunkOpener::open_first`] opened.
-#[derive(Debug)]
-pub struct OpenedChunk<'a> {
-    /// How many bytes it took on the wire, header and tag included.
-    pub wire_size: usize,
-    /// The authenticated plaintext, in the place of the ciphertext.
-    pub plaintext: &'a mut [u8],
-}
-
 /// Why plaintext could not be sealed as one chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -416,19 +334,4 @@ pub enum SealError {
     /// Every nonce of this direction has been used.
     #[error(transparent)]
     NoncesExhausted(#[from] NoncesExhausted),
-}
-
-/// Why a chunk could not be opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ChunkError {
-    /// The length header is below the 16 bytes of the tag. Octez: `Invalid_incoming_ciphertext_size`.
-    #[error("invalid incoming ciphertext size {size}: a chunk has at least {TAG_SIZE} bytes")]
-    InvalidCiphertextSize {
-        /// What the header said, in bytes.
-        size: usize,
-    },
-    /// The chunk is not authentic, or one before it was not. Octez: `Decipher_error`.
-    #[error("decipher error")]
-    Decipher(#[from] OpenError),
 }
