@@ -11,7 +11,7 @@ const BLOCKS: usize = 64;
 const LONGEST: usize = 16 * BLOCK - TAG_KEY;
 
 /// How many messages are authenticated together.
-const TAGS: usize = super::poly1305::avx512::LANES;
+const TAGS: usize = super::poly1305::avx512::MESSAGES;
 
 impl Kernels {
     /// Seals `pieces` under consecutive nonces with the same beginning; the first ends with `nonce_end`.

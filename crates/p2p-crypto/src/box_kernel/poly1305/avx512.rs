@@ -6,7 +6,10 @@ use super::super::Message;
 use super::{BLOCK, BLOCK_END, CLAMP, Limbs, MASK_42, MASK_44, State, carried, product};
 
 /// Blocks taken at a time.
-pub(in super::super) const LANES: usize = 8;
+const LANES: usize = 8;
+
+/// Messages taken at a time: two vectors.
+pub(in super::super) const MESSAGES: usize = 2 * LANES;
 
 /// Bytes taken at a time.
 const GROUP: usize = LANES * BLOCK;
@@ -29,44 +32,83 @@ pub(in super::super) fn tag_of(key: &[u8; 32], message: &[u8]) -> [u8; BLOCK] {
 /// The tags of several messages, each under its own key. A message may be empty.
 #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
 pub(in super::super) fn tags_of(messages: &[Message<'_>], tags: &mut [[u8; BLOCK]]) {
-    for (messages, tags) in messages.chunks(LANES).zip(tags.chunks_mut(LANES)) {
-        let messages: [Message<'_>; LANES] =
-            std::array::from_fn(|lane| messages.get(lane).copied().unwrap_or(Message::NONE));
-        let [factor_low, factor_high, mask_low, mask_high, ..] = columns(messages.map(|message| &message.key[..]));
-        let factors = with_twentyfold(split(
-            _mm512_and_si512(factor_low, splat(CLAMP as u64)),
-            _mm512_and_si512(factor_high, splat((CLAMP >> 64) as u64)),
+    for (messages, tags) in messages.chunks(MESSAGES).zip(tags.chunks_mut(MESSAGES)) {
+        if messages.len() > LANES {
+            in_lanes::<2>(messages, tags);
+        } else {
+            in_lanes::<1>(messages, tags);
+        }
+    }
+}
+
+/// The tags of up to `N` times as many messages as there are lanes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
+fn in_lanes<const N: usize>(messages: &[Message<'_>], tags: &mut [[u8; BLOCK]]) {
+    // With loops: a closure with vectors in it would not become part of the function that calls it.
+    let mut bytes = [[&[][..]; LANES]; N];
+    let mut masks = [[_mm512_setzero_si512(); 2]; N];
+    let mut factors = [with_twentyfold([_mm512_setzero_si512(); 3]); N];
+    for (vector, messages) in messages.chunks(LANES).take(N).enumerate() {
+        let mut keys = [&[][..]; LANES];
+        for (lane, message) in messages.iter().enumerate() {
+            (keys[lane], bytes[vector][lane]) = (message.key, message.bytes);
+        }
+        let [low, high, mask_low, mask_high, ..] = columns(keys);
+        masks[vector] = [mask_low, mask_high];
+        factors[vector] = with_twentyfold(split(
+            _mm512_and_si512(low, splat(CLAMP as u64)),
+            _mm512_and_si512(high, splat((CLAMP >> 64) as u64)),
         ));
-        let sum = side_by_side(messages.map(|message| message.bytes), &factors);
-        let finished = finished(sum, [mask_low, mask_high]);
-        for (tag, finished) in tags.iter_mut().zip(finished) {
+    }
+    let sums = side_by_side(bytes, &factors);
+    for ((sum, mask), tags) in sums.into_iter().zip(masks).zip(tags.chunks_mut(LANES)) {
+        for (tag, finished) in tags.iter_mut().zip(finished(sum, mask)) {
             *tag = finished;
         }
     }
 }
 
-/// The polynomial of one message in each lane.
+/// The polynomial of one message in each lane of each vector. One vector alone would wait for its own products.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
-fn side_by_side(messages: [&[u8]; LANES], factors: &Factors) -> [__m512i; 3] {
-    let mut sum = [_mm512_setzero_si512(); 3];
-    let mut left = gather(messages.map(|message| message.len() as u64));
-    let longest = messages.iter().map(|message| message.len()).max().unwrap_or(0);
+fn side_by_side<const N: usize>(messages: [[&[u8]; LANES]; N], factors: &[Factors; N]) -> [[__m512i; 3]; N] {
+    let mut sums = [[_mm512_setzero_si512(); 3]; N];
+    let mut left = [_mm512_setzero_si512(); N];
+    for (left, messages) in left.iter_mut().zip(&messages) {
+        *left = gather(messages.map(|message| message.len() as u64));
+    }
+    let longest = messages
+        .iter()
+        .flatten()
+        .map(|message| message.len())
+        .max()
+        .unwrap_or(0);
     for start in (0..longest).step_by(COLUMNS) {
-        let columns = columns(messages.map(|message| message.get(start..).unwrap_or_default()));
-        let blocks = (longest - start).div_ceil(BLOCK);
-        for [low, high] in columns.as_chunks().0.iter().take(blocks) {
-            let [a, b, c] = split_ended(*low, *high, left);
-            let next = times(plus(sum, [a, b, c]), factors);
-            // A message that was over stays as it is.
-            let taking = _mm512_cmpgt_epi64_mask(left, _mm512_setzero_si512());
-            for (limb, next) in sum.iter_mut().zip(next) {
-                *limb = _mm512_mask_mov_epi64(*limb, taking, next);
+        let mut columns_of = [[_mm512_setzero_si512(); 8]; N];
+        for (columns_of, messages) in columns_of.iter_mut().zip(&messages) {
+            let mut rest = *messages;
+            for message in &mut rest {
+                *message = message.get(start..).unwrap_or_default();
             }
-            left = _mm512_sub_epi64(left, splat(BLOCK as u64));
+            *columns_of = columns(rest);
+        }
+        let blocks = (longest - start).div_ceil(BLOCK).min(COLUMNS / BLOCK);
+        for block in 0..blocks {
+            for vector in 0..N {
+                let (sum, left) = (&mut sums[vector], &mut left[vector]);
+                let (low, high) = (columns_of[vector][2 * block], columns_of[vector][2 * block + 1]);
+                let next = times(plus(*sum, split_ended(low, high, *left)), &factors[vector]);
+                // A message that was over stays as it is.
+                let taking = _mm512_cmpgt_epi64_mask(*left, _mm512_setzero_si512());
+                for (limb, next) in sum.iter_mut().zip(next) {
+                    *limb = _mm512_mask_mov_epi64(*limb, taking, next);
+                }
+                *left = _mm512_sub_epi64(*left, splat(BLOCK as u64));
+            }
         }
     }
-    sum
+    sums
 }
 
 /// Bytes of each message that [`columns`] takes.
@@ -215,6 +257,7 @@ fn sum(factor: Limbs, groups: &[[u8; GROUP]]) -> Limbs {
 }
 
 /// A number of three limbs in each lane, and twenty times all but its first.
+#[derive(Clone, Copy)]
 struct Factors {
     limbs: [__m512i; 3],
     twentyfold: [__m512i; 3],

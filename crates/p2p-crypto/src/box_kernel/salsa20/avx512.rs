@@ -71,10 +71,13 @@ pub(in super::super) fn xor_run(subkey: &Subkey, first: Position, mut source: So
     let mut position = first;
     let (groups, rest) = data.as_chunks_mut::<{ LANES * BLOCK }>();
     for group in groups {
-        let elsewhere = source.next(group).map(|bytes| bytes.as_chunks().0);
+        let elsewhere = source.next(group);
         let rows = rows(mixed(&state(subkey, consecutive(position))));
         for (index, (row, block)) in rows.into_iter().zip(group.as_chunks_mut().0).enumerate() {
-            let bytes = load(elsewhere.map_or(block, |blocks| &blocks[index]));
+            let bytes = match elsewhere {
+                Some(bytes) => load(&bytes.as_chunks().0[index]),
+                None => load(block),
+            };
             store(_mm512_xor_si512(bytes, row), block);
         }
         position = further(position, LANES);
