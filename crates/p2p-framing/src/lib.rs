@@ -26,7 +26,7 @@
 //! sealer.seal_run([&message[..]], &mut wire)?;
 //!
 //! let mut stream = BytesMut::new();
-//! opener.open_complete(&mut wire, |plaintext| stream.extend_from_slice(plaintext))?;
+//! opener.open_onto(&mut wire, &mut stream)?;
 //! assert_eq!(encoding.decode(&mut stream)?.unwrap(), &b"over many small chunks"[..]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -25,7 +25,7 @@ fn receive<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Bytes>, End) {
     let (mut input, mut stream, mut messages) = (BytesMut::new(), BytesMut::new(), Vec::new());
     for read in reads {
         input.extend_from_slice(read);
-        let opened = opener.open_complete(&mut input, |plaintext| stream.extend_from_slice(plaintext));
+        let opened = opener.open_onto(&mut input, &mut stream);
         loop {
             match encoding.decode(&mut stream) {
                 Ok(Some(message)) => messages.push(message),

@@ -238,6 +238,65 @@ fn of_many_short_chunks_those_before_a_bad_one_are_handed_out() {
     }
 }
 
+/// Short and long chunks in turns, and one that is cut at the end.
+#[test]
+fn opening_onto_a_stream_hands_out_the_same() {
+    let lengths = [0, 1, 100, 4077, 4078, 4079, 50, 0, 65_517, 65_517, 3, 20_000, 5];
+    let plaintext = bytes(lengths.iter().sum());
+    let (mut wire, mut starts, mut rest) = (BytesMut::new(), Vec::new(), &plaintext[..]);
+    let mut sealer = chunk_sealer(65535);
+    for length in lengths {
+        starts.push(wire.len());
+        sealer.seal_one(rest.split_off(..length).unwrap(), &mut wire).unwrap();
+    }
+    let complete = wire.len();
+    sealer.seal_one(&[1; 5000], &mut wire).unwrap();
+    wire.truncate(wire.len() - 1);
+
+    let mut stream = BytesMut::from(&b"what was there"[..]);
+    let consumed = chunk_opener().open_onto(&mut wire.clone(), &mut stream).unwrap();
+    assert_eq!(consumed, complete);
+    assert_eq!(stream.split_to(14), &b"what was there"[..]);
+    assert!(stream == plaintext);
+
+    for (bad, start) in starts.into_iter().enumerate() {
+        let mut wire = wire.clone();
+        wire[start + 2] ^= 1;
+        let (mut opener, mut stream) = (chunk_opener(), BytesMut::new());
+        assert!(matches!(
+            opener.open_onto(&mut wire, &mut stream),
+            Err(ChunkError::Decipher(_))
+        ));
+        let in_front = lengths[..bad].iter().sum::<usize>();
+        assert!(stream == plaintext[..in_front], "{bad}");
+        assert!(opener.open_onto(&mut wire, &mut stream).is_err());
+        assert_eq!(stream.len(), in_front, "nothing after a failure");
+    }
+}
+
+/// Whatever the parts of a chunk are: copied, or sealed from where they lie.
+#[test]
+fn any_number_of_pieces_is_one_run() {
+    let data = bytes(150_000);
+    let mut expected = BytesMut::new();
+    chunk_sealer(65535).seal_run([&data[..]], &mut expected).unwrap();
+    for size in [1, 7, 300, 4095, 4096, 4097, 65_517, 65_518, 149_999] {
+        let mut wire = BytesMut::new();
+        chunk_sealer(65535).seal_run(data.chunks(size), &mut wire).unwrap();
+        assert!(wire == expected, "pieces of {size}");
+    }
+    let mut wire = BytesMut::new();
+    let mixed = [
+        &data[..10],
+        &data[10..10],
+        &data[10..70_000],
+        &data[70_000..70_001],
+        &data[70_001..],
+    ];
+    chunk_sealer(65535).seal_run(mixed, &mut wire).unwrap();
+    assert!(wire == expected);
+}
+
 #[test]
 fn a_header_that_is_no_chunk_is_told_after_the_chunks_in_front() {
     let mut wire = BytesMut::new();
