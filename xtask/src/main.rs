@@ -56,7 +56,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        about: "measure all layers, or one, beside their peers: bench [LAYER] [--quick] [--json FILE] [--plot FILE]",
+        about: "measure all layers, or one, beside their peers: bench [LAYER] [--quick] [--json FILE] [--plots DIRECTORY] [--document FILE]",
         run: bench::run,
     },
     Command {
