@@ -68,8 +68,8 @@ impl Axis {
     /// # Panics
     /// When there are no values above zero.
     #[must_use]
-    pub fn decades(label: &str, values: impl Iterator<Item = f64> + Clone) -> Self {
-        let logarithms = || values.clone().filter(|value| *value > 0.0).map(f64::log10);
+    pub fn decades(label: &str, values: &[f64]) -> Self {
+        let logarithms = || values.iter().filter(|value| **value > 0.0).map(|value| value.log10());
         let lowest = logarithms().reduce(f64::min).expect("something is shown").floor();
         let highest = logarithms().reduce(f64::max).expect("something is shown").ceil();
         let powers = lowest as i32..=(highest as i32).max(lowest as i32 + 1);
@@ -204,11 +204,11 @@ mod tests {
         assert_eq!((linear.to, linear.place(5.0)), (10.0, 0.5));
         assert_eq!(linear.ticks[1], (2.0, "2".to_owned()));
 
-        let decades = Axis::decades("MB/s", [3.0, 0.0, 700.0].into_iter());
+        let decades = Axis::decades("MB/s", &[3.0, 0.0, 700.0]);
         let ticks: Vec<&str> = decades.ticks.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(ticks, ["1", "10", "100", "1000"]);
         assert!((decades.place(10.0) - 1.0 / 3.0).abs() < 1e-9);
-        assert_eq!(Axis::decades("MB/s", [10.0].into_iter()).ticks.len(), 2);
+        assert_eq!(Axis::decades("MB/s", &[10.0]).ticks.len(), 2);
     }
 
     #[test]

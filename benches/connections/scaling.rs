@@ -105,8 +105,8 @@ impl Curves {
         (0..self.names.len()).map(line).collect()
     }
 
-    fn values(&self) -> impl Iterator<Item = f64> + Clone {
-        self.points.iter().flat_map(|(_, rates)| rates.iter().copied())
+    fn values(&self) -> Vec<f64> {
+        self.points.iter().flat_map(|(_, rates)| rates).copied().collect()
     }
 }
 
@@ -117,12 +117,12 @@ pub(crate) fn draw(by_size: &Curves, by_connections: &Curves) -> String {
         .points
         .iter()
         .map(|(number, _)| (*number as f64, number.to_string()));
-    let highest = by_connections.values().fold(0.0, f64::max);
+    let highest = by_connections.values().into_iter().fold(0.0, f64::max);
     let panels = [
         Panel {
             title: "one connection, by the size of messages".to_owned(),
             x: Axis::logarithmic("size of a message", sizes.collect()),
-            y: Axis::decades("MB/s", by_size.values()),
+            y: Axis::decades("MB/s", &by_size.values()),
             lines: by_size.lines(),
             marks: true,
         },

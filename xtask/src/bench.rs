@@ -3,13 +3,13 @@
 //! The measuring is done in `benches/`; this only builds the reports, runs them one after the other and sums up what they
 //! find. They add to one JSON file part by part, so what was found stays found when something fails or is interrupted.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::programs::{self, Program};
 use crate::workspace::Workspace;
 use crate::{Outcome, process};
 
@@ -72,10 +72,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut failures = Vec::new();
     for target in targets {
         println!("\n## {target}\n");
-        let program = programs
-            .get(target)
-            .ok_or_else(|| format!("`{target}` was not built"))?;
-        let mut command = std::process::Command::new(program);
+        let program = programs.iter().find(|program| program.name == target);
+        let program = program.ok_or_else(|| format!("`{target}` was not built"))?;
+        let mut command = std::process::Command::new(&program.executable);
         command.current_dir(&root).args(["--append", "--json"]).arg(&rows);
         if plan.quick {
             command.arg("--quick");
@@ -132,25 +131,15 @@ impl Plan {
     }
 }
 
-/// Builds the reports beforehand, so that none is measured or timed while it compiles. Gives the program of each.
-fn build(targets: &[&str]) -> Result<BTreeMap<String, PathBuf>, String> {
+/// Builds the reports beforehand, so that none is measured or timed while it compiles.
+fn build(targets: &[&str]) -> Result<Vec<Program>, String> {
     let mut command = process::cargo();
     command.args(["bench", "--no-run", "--package", "benches", "--features", "peers"]);
     command.arg("--message-format=json-render-diagnostics");
     for target in targets {
         command.args(["--bench", target]);
     }
-    Ok(programs(&process::capture(&mut command)?))
-}
-
-/// The programs that cargo says it has built, one message a line.
-fn programs(messages: &str) -> BTreeMap<String, PathBuf> {
-    let program = |line: &str| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        let name = message["target"]["name"].as_str()?.to_owned();
-        Some((name, PathBuf::from(message["executable"].as_str()?)))
-    };
-    messages.lines().filter_map(program).collect()
+    programs::built("bench", &process::capture(&mut command)?)
 }
 
 fn read_rows(file: &Path) -> Result<Vec<Value>, String> {
@@ -215,18 +204,6 @@ mod tests {
         assert!(plan("--qiuck").unwrap_err().contains("`--qiuck`"));
         let plan = plan("scheduler --plots a --document b.md").unwrap().0;
         assert_eq!((plan.plots, plan.document), (Some("a".into()), Some("b.md".into())));
-    }
-
-    #[test]
-    fn programs_are_those_that_cargo_names() {
-        let messages = [
-            json!({"reason": "compiler-artifact", "target": {"name": "benches"}, "executable": null}),
-            json!({"reason": "compiler-artifact", "target": {"name": "crypto_report"}, "executable": "/t/crypto_report-1"}),
-            json!({"reason": "build-finished", "success": true}),
-        ];
-        let messages: Vec<String> = messages.iter().map(Value::to_string).collect();
-        let expected = BTreeMap::from([("crypto_report".to_owned(), "/t/crypto_report-1".into())]);
-        assert_eq!(programs(&messages.join("\n")), expected);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod fuzz;
 mod layering;
 mod netns;
 mod process;
+mod programs;
 mod soak;
 mod source;
 mod workspace;
