@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn figures_have_as_many_digits_as_say_something() {
-        let shown = [0.0, 0.0312, 0.447, 0.99985, 1.0, 7.481, 65.52, 152.3, 4324.4].map(figure);
+        let shown = [0.0, 0.0312, 0.447, 0.99984, 1.0, 7.481, 65.52, 152.3, 4324.4].map(figure);
         assert_eq!(
             shown,
             ["0", "0.0312", "0.447", "0.9998", "1.00", "7.48", "65.5", "152", "4324"]

@@ -144,7 +144,7 @@ pub(crate) fn draw(by_size: &Curves, by_connections: &Curves) -> String {
 fn bytes(size: u64) -> String {
     match size {
         ..1024 => format!("{size} B"),
-        ..1_048_576 => format!("{} KiB", size >> 10),
+        1024..1_048_576 => format!("{} KiB", size >> 10),
         _ => format!("{} MiB", size >> 20),
     }
 }
