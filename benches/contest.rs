@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::report::median;
+use crate::statistics::median;
 
 /// How long a contest takes.
 #[derive(Clone, Copy, Debug)]

@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use benches::contest::{Effort, Outcome, contest, timed};
+use benches::findings::{Findings, report};
 use benches::options::Options;
 use benches::peers::{CryptoBox, SecretBox, try_stamps};
-use benches::report::{Row, conclude, median, publish};
+use benches::report::{Row, goal_for};
+use benches::statistics::median;
 use p2p_crypto::{
     ChannelKey, Difficulty, InstructionSet, Nonce, Opener, PublicKey, Sealer, SecretKey, Stamp, StampSearch, Tag,
     search_in_parallel,
@@ -20,37 +22,31 @@ const NONCE: [u8; 24] = [3; 24];
 const SECRETS: [[u8; 32]; 2] = [[1; 32], [2; 32]];
 
 fn main() -> ExitCode {
-    conclude(Options::parse(std::env::args().skip(1)).and_then(|options| publish(&rows(&options), &options)))
+    report(LAYER, measure)
 }
 
-fn rows(options: &Options) -> Vec<Row> {
-    let effort = Effort::new(options.quick);
-    let mut rows = Vec::new();
-    // With AVX2 as well where there is more, because many processors have no more.
-    for set in InstructionSet::available().filter(|set| goals(*set, 0.0, 0.0).is_some()) {
-        rows.extend(box_rows(
-            set,
-            "crypto_box 0.9",
-            &CryptoBox::new(SECRETS[0], SECRETS[1]),
-            65_517,
-            [7.0, 3.0],
-            effort,
-        ));
-        #[cfg(feature = "peers")]
-        rows.extend(libsodium_rows(set, effort));
-        rows.push(search_row(set, effort));
-    }
-    rows.push(two_cores_row(options));
-    rows
+fn measure(findings: &mut Findings) -> Result<(), String> {
+    findings.part("crypto_box", |options| {
+        let peer = CryptoBox::new(SECRETS[0], SECRETS[1]);
+        let effort = Effort::new(options.quick);
+        let rows = |set| box_rows(set, "crypto_box 0.9", &peer, 65_517, [7.0, 3.0], effort);
+        Ok(sets().flat_map(rows).collect())
+    })?;
+    #[cfg(feature = "peers")]
+    findings.part("libsodium", |options| {
+        let rows = |set| libsodium_rows(set, Effort::new(options.quick));
+        Ok(sets().flat_map(rows).collect())
+    })?;
+    findings.part("stamps", |options| {
+        let rows = sets().map(|set| search_row(set, Effort::new(options.quick)));
+        Ok(rows.collect())
+    })?;
+    findings.part("two cores", |options| Ok(vec![two_cores_row(options)]))
 }
 
-/// The goal of a row that has one for each instruction set.
-fn goals(set: InstructionSet, avx512: f64, avx2: f64) -> Option<f64> {
-    match set.to_string().as_str() {
-        "AVX-512" => Some(avx512),
-        "AVX2" => Some(avx2),
-        _ => None,
-    }
+/// Those that have goals: AVX2 as well where there is more, because many processors have no more.
+fn sets() -> impl Iterator<Item = InstructionSet> {
+    InstructionSet::available().filter(|set| goal_for(&set.to_string(), 0.0, 0.0).is_some())
 }
 
 #[cfg(feature = "peers")]
@@ -251,7 +247,7 @@ fn row(
         .beside(peer, amount / outcome.theirs)
         .ratio(outcome.ratio)
         .with(set.to_string());
-    match goals(set, avx512, avx2) {
+    match goal_for(&set.to_string(), avx512, avx2) {
         Some(goal) => row.at_least(goal),
         None => row,
     }

@@ -1,16 +1,17 @@
 //! What the scheduler achieves and costs, beside plain TCP and `async-speed-limit`: `cargo xtask bench scheduler`.
 //!
-//! Options: `--quick` measures a fifth as long; `--json FILE` writes the table as JSON as well; `--plot FILE` draws
-//! connections that join one by one as SVG.
+//! With `--plots`, connections that join one by one are drawn as well.
 
 mod scheduler;
 
 use std::alloc::System;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use benches::report::{Row, conclude, median, missed, processor, table, write_json};
+use benches::findings::{Findings, report};
+use benches::options::Options;
+use benches::report::Row;
+use benches::statistics::median;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 use scheduler::grants::Load;
@@ -22,46 +23,44 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const LAYER: &str = "p2p-io-scheduler";
 
-#[derive(Default)]
-struct Options {
-    quick: bool,
-    json: Option<PathBuf>,
-    plot: Option<PathBuf>,
-}
-
 fn main() -> ExitCode {
-    conclude(Options::parse(std::env::args().skip(1)).and_then(|options| report(&options)))
+    report(LAYER, measure)
 }
 
-fn report(options: &Options) -> Result<(), String> {
-    let mut rows = grant_rows("one cap of 1 GB/s, 1 KiB writes", Load::shared_cap, options);
-    rows.extend(grant_rows("32 kB/s for each, 128 B writes", Load::own_pace, options));
-
+fn measure(findings: &mut Findings) -> Result<(), String> {
+    findings.part("shared cap", |options| {
+        Ok(grant_rows("one cap of 1 GB/s, 1 KiB writes", Load::shared_cap, options))
+    })?;
+    findings.part("own pace", |options| {
+        Ok(grant_rows("32 kB/s for each, 128 B writes", Load::own_pace, options))
+    })?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no runtime: {error}"))?;
-    rows.push(runtime.block_on(throughput_row(options)));
-    for cap in [100_000, 1_000_000, 50_000_000, 500_000_000] {
-        rows.extend(runtime.block_on(cap_rows(cap, options)));
-    }
-    for cap in [1_000_000, 20_000_000] {
-        rows.extend(runtime.block_on(fairness_rows(cap, options)));
-    }
-
-    println!("{}\n", processor());
-    print!("{}", table(&rows));
-    println!(
-        "\ntheirs: {PEER} and, for throughput, plain tokio TCP; {} goals missed",
-        missed(&rows)
-    );
-
-    if let Some(file) = &options.json {
-        write_json(file, &rows).map_err(|error| format!("{}: {error}", file.display()))?;
-    }
-    if let Some(file) = &options.plot {
-        let interval = Duration::from_secs(1) / if options.quick { 5 } else { 1 };
-        let svg = runtime.block_on(join::plot(interval));
-        std::fs::write(file, svg).map_err(|error| format!("{}: {error}", file.display()))?;
-    }
-    Ok(())
+    findings.part("no limit", |options| {
+        Ok(vec![runtime.block_on(throughput_row(options))])
+    })?;
+    findings.part("caps", |options| {
+        let caps = [100_000, 1_000_000, 50_000_000, 500_000_000];
+        Ok(caps
+            .into_iter()
+            .flat_map(|cap| runtime.block_on(cap_rows(cap, options)))
+            .collect())
+    })?;
+    findings.part("fairness", |options| {
+        let caps = [1_000_000, 20_000_000];
+        Ok(caps
+            .into_iter()
+            .flat_map(|cap| runtime.block_on(fairness_rows(cap, options)))
+            .collect())
+    })?;
+    findings.part("plot", |options| {
+        if let Some(directory) = &options.plots {
+            let interval = Duration::from_secs(1) / if options.quick { 5 } else { 1 };
+            let file = directory.join("scheduler-join.svg");
+            let svg = runtime.block_on(join::plot(interval));
+            std::fs::write(&file, svg).map_err(|error| format!("{}: {error}", file.display()))?;
+        }
+        Ok(Vec::new())
+    })
 }
 
 /// Time and allocations per grant; the rounds go through all sizes, so that a busy moment does not meet one only.
@@ -119,7 +118,7 @@ async fn throughput_row(options: &Options) -> Row {
     Row::new(LAYER, work, ours, "MB/s")
         .beside("tokio TCP", theirs)
         .ratio(ratio)
-        .goal("ratio >= 0.97", ratio >= 0.97)
+        .at_least(0.97)
 }
 
 async fn cap_rows(cap: u64, options: &Options) -> [Row; 2] {
@@ -165,27 +164,4 @@ async fn fairness_rows(cap: u64, options: &Options) -> [Row; 2] {
 
 fn duration(options: &Options) -> Duration {
     Duration::from_secs(if options.quick { 1 } else { 5 })
-}
-
-impl Options {
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self::default();
-        while let Some(argument) = arguments.next() {
-            let mut file = || {
-                arguments
-                    .next()
-                    .map(PathBuf::from)
-                    .ok_or(format!("{argument} needs a file"))
-            };
-            match argument.as_str() {
-                // What `cargo bench` adds.
-                "--bench" => {}
-                "--quick" => options.quick = true,
-                "--json" => options.json = Some(file()?),
-                "--plot" => options.plot = Some(file()?),
-                _ => return Err(format!("unexpected argument `{argument}`")),
-            }
-        }
-        Ok(options)
-    }
 }

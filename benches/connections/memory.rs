@@ -50,7 +50,10 @@ pub(crate) fn measure(peer: &str, connections: usize) -> Result<Resident, String
 }
 
 /// The other side of [`measure`].
-pub(crate) fn measure_here(peer: &str, connections: usize) -> Result<(), String> {
+pub(crate) fn measure_here(peer: &str, connections: &str) -> Result<(), String> {
+    let connections = connections
+        .parse()
+        .map_err(|_| format!("not a number: {connections}"))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no runtime: {error}"))?;
     let resident = runtime.block_on(async {
         match peer {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::plot::{Panel, figure};
+use benches::plot::{Axis, Panel, figure};
+
 use super::sharing::{Limiter, MIXED_WRITE_BYTES, PEER, Record, Sharing};
 
 const BYTES_PER_SECOND: u64 = 2_000_000;
@@ -18,16 +19,22 @@ pub(crate) async fn plot(join_interval: Duration) -> String {
     let ours = sharing.run(Limiter::Ours).await;
     let theirs = sharing.run(Limiter::Theirs).await;
 
-    let highest = |panel: &Panel| panel.lines.iter().flatten().map(|point| point.1).fold(0.0, f64::max);
     let seconds = sharing.duration.as_secs_f64();
     let mut panels = Vec::new();
-    for lines in [bytes, rates] {
-        let mut row = [(&ours, "p2p-io-scheduler"), (&theirs, PEER)].map(|(record, name)| lines(record, name));
-        let top = row.iter().map(highest).fold(0.0, f64::max);
-        for panel in &mut row {
-            panel.limits = (seconds, nice(top));
-        }
-        panels.extend(row);
+    for (lines, title, unit) in [
+        (bytes as fn(&Record) -> Lines, "bytes received", "MB"),
+        (rates, "rate over half a join interval", "MB/s"),
+    ] {
+        let each = [(lines(&ours), "p2p-io-scheduler"), (lines(&theirs), PEER)];
+        let values = each.iter().flat_map(|(lines, _)| lines.iter().flatten());
+        let highest = values.map(|(_, value)| *value).fold(0.0, f64::max);
+        panels.extend(each.map(|(lines, name)| Panel {
+            title: format!("{name}: {title}"),
+            x: Axis::linear("s", seconds),
+            y: Axis::linear(unit, highest),
+            lines,
+            marks: false,
+        }));
     }
     let names = MIXED_WRITE_BYTES.map(|size| format!("{size} B writes"));
     let title = format!(
@@ -37,21 +44,19 @@ pub(crate) async fn plot(join_interval: Duration) -> String {
     figure(&title, &names, &panels)
 }
 
-fn bytes(record: &Record, name: &str) -> Panel {
+/// Points of time and value for each connection.
+type Lines = Vec<Vec<(f64, f64)>>;
+
+fn bytes(record: &Record) -> Lines {
     let line = |connection: usize| {
         let point =
             |sample: &super::sharing::Sample| (sample.at.as_secs_f64(), sample.received[connection] as f64 / 1e6);
         record.samples.iter().map(point).collect()
     };
-    Panel {
-        title: format!("{name}: bytes received"),
-        unit: "MB",
-        limits: (0.0, 0.0),
-        lines: (0..MIXED_WRITE_BYTES.len()).map(line).collect(),
-    }
+    (0..MIXED_WRITE_BYTES.len()).map(line).collect()
 }
 
-fn rates(record: &Record, name: &str) -> Panel {
+fn rates(record: &Record) -> Lines {
     let line = |connection: usize| {
         let windows = record.samples.windows(RATE_WINDOW_SAMPLES + 1).map(|window| {
             let (first, last) = (&window[0], &window[RATE_WINDOW_SAMPLES]);
@@ -61,20 +66,5 @@ fn rates(record: &Record, name: &str) -> Panel {
         });
         windows.collect()
     };
-    Panel {
-        title: format!("{name}: rate over half a join interval"),
-        unit: "MB/s",
-        limits: (0.0, 0.0),
-        lines: (0..MIXED_WRITE_BYTES.len()).map(line).collect(),
-    }
-}
-
-/// The next round number, so that a fifth of it can be read.
-fn nice(value: f64) -> f64 {
-    let power = 10_f64.powf(value.log10().floor());
-    [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
-        .map(|digit| digit * power)
-        .into_iter()
-        .find(|nice| *nice >= value)
-        .unwrap_or(value)
+    (0..MIXED_WRITE_BYTES.len()).map(line).collect()
 }

@@ -2,6 +2,5 @@
 
 pub(crate) mod grants;
 pub(crate) mod join;
-pub(crate) mod plot;
 pub(crate) mod sharing;
 pub(crate) mod throughput;

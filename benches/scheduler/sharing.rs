@@ -141,7 +141,7 @@ impl Record {
 
     /// Jain's index over the whole time.
     pub(crate) fn jain(&self) -> f64 {
-        benches::report::jain(
+        benches::statistics::jain(
             &self
                 .last()
                 .received
@@ -159,7 +159,7 @@ impl Record {
             if end.at - begin.at >= Duration::from_secs(1) {
                 let shares = end.received.iter().zip(&begin.received);
                 let shares: Vec<_> = shares.map(|(end, begin)| (end - begin) as f64).collect();
-                worst = worst.min(benches::report::jain(&shares));
+                worst = worst.min(benches::statistics::jain(&shares));
                 begin = end;
             }
         }

@@ -1,5 +1,6 @@
 //! Without a limit: loopback TCP through the scheduler and plain, in turns.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use p2p_io_scheduler::IoScheduler;
@@ -39,7 +40,10 @@ async fn plain(bytes: u64) -> f64 {
 pub(crate) async fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (dialled, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-    (dialled.unwrap(), accepted.unwrap().0)
+    let (dialled, accepted) = (dialled.unwrap(), accepted.unwrap().0);
+    dialled.set_nodelay(true).unwrap();
+    accepted.set_nodelay(true).unwrap();
+    (dialled, accepted)
 }
 
 async fn transfer(
@@ -55,7 +59,18 @@ async fn transfer(
         }
     });
     let mut buffer = vec![0; 256 * 1024];
-    while there.read(&mut buffer).await.unwrap() > 0 {}
+    let (mut received, mut sum) = (0, 0);
+    loop {
+        let read = there.read(&mut buffer).await.unwrap();
+        if read == 0 {
+            break;
+        }
+        received += read as u64;
+        // Touches every cache line, as whoever uses the bytes would.
+        sum ^= buffer[..read].iter().step_by(64).fold(0, |sum, byte| sum ^ byte);
+    }
+    black_box(sum);
     sending.await.unwrap();
+    assert_eq!(received, bytes / WRITE_BYTES as u64 * WRITE_BYTES as u64);
     start.elapsed()
 }

@@ -1,24 +1,14 @@
 //! `cargo xtask examples`: the examples of the library crates do not only compile, they work.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
+use crate::programs::{self, Program};
 use crate::workspace::Workspace;
 use crate::{Outcome, no_arguments, process};
 
 /// An example ends by itself within seconds; one that takes this long waits for something that never comes.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
-
-#[derive(Debug, PartialEq)]
-pub(crate) struct Example {
-    /// The example's own source file, which tells the crate that it belongs to.
-    source: PathBuf,
-    pub(crate) name: String,
-    pub(crate) executable: PathBuf,
-}
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     no_arguments(arguments)?;
@@ -34,7 +24,7 @@ pub(crate) fn check(workspace: &Workspace) -> Outcome {
         "--examples",
         "--message-format=json-render-diagnostics",
     ]))?;
-    let examples = parse(&messages)?;
+    let examples = programs::built("example", &messages)?;
     refuse_shared_names(&examples)?;
     for package in workspace.libraries() {
         let mut own = examples
@@ -57,35 +47,8 @@ pub(crate) fn check(workspace: &Workspace) -> Outcome {
     Ok(())
 }
 
-/// The examples in what `cargo build --message-format=json` prints, one JSON object a line.
-pub(crate) fn parse(messages: &str) -> Result<Vec<Example>, String> {
-    let mut examples = Vec::new();
-    for line in messages.lines() {
-        let message: Value = serde_json::from_str(line)
-            .map_err(|error| format!("`cargo build` printed something other than JSON: {error}"))?;
-        let target = &message["target"];
-        let is_example = target["kind"]
-            .as_array()
-            .is_some_and(|kinds| kinds.iter().any(|kind| kind == "example"));
-        if let (true, Some(executable), Some(source), Some(name)) = (
-            is_example,
-            message["executable"].as_str(),
-            target["src_path"].as_str(),
-            target["name"].as_str(),
-        ) {
-            examples.push(Example {
-                source: source.into(),
-                name: name.to_owned(),
-                executable: executable.into(),
-            });
-        }
-    }
-    examples.sort_by(|left, right| left.source.cmp(&right.source));
-    Ok(examples)
-}
-
 /// Cargo puts all examples of a workspace into one directory: of two with one name, only one would run.
-fn refuse_shared_names(examples: &[Example]) -> Outcome {
+fn refuse_shared_names(examples: &[Program]) -> Outcome {
     let mut seen = BTreeMap::new();
     for example in examples {
         if let Some(earlier) = seen.insert(&example.executable, &example.source) {
@@ -104,41 +67,18 @@ fn refuse_shared_names(examples: &[Example]) -> Outcome {
 mod tests {
     use super::*;
 
-    fn message(kind: &str, source: &str, executable: &str) -> String {
-        format!(
-            r#"{{"reason":"compiler-artifact","executable":{executable},
-               "target":{{"kind":["{kind}"],"name":"hello","src_path":"{source}"}}}}"#
-        )
-        .replace('\n', "")
-    }
-
-    #[test]
-    fn only_programs_among_the_examples_are_run() {
-        let messages = [
-            message("lib", "/h/crates/a/src/lib.rs", "null"),
-            message("bin", "/h/crates/b/src/main.rs", r#""/t/b""#),
-            message("example", "/h/crates/a/examples/hello.rs", r#""/t/examples/hello""#),
-            r#"{"reason":"build-finished","success":true}"#.to_owned(),
-        ];
-        let examples = parse(&messages.join("\n")).unwrap();
-        assert_eq!(
-            examples,
-            [Example {
-                source: "/h/crates/a/examples/hello.rs".into(),
-                name: "hello".to_owned(),
-                executable: "/t/examples/hello".into(),
-            }]
-        );
-        assert_eq!(refuse_shared_names(&examples), Ok(()));
-    }
-
     #[test]
     fn two_examples_with_one_name_are_refused() {
-        let messages = [
-            message("example", "/h/crates/a/examples/hello.rs", r#""/t/examples/hello""#),
-            message("example", "/h/crates/b/examples/hello.rs", r#""/t/examples/hello""#),
-        ];
-        let error = refuse_shared_names(&parse(&messages.join("\n")).unwrap()).unwrap_err();
+        let example = |package: &str, name: &str| Program {
+            source: format!("/h/crates/{package}/examples/{name}.rs").into(),
+            name: name.to_owned(),
+            executable: format!("/t/examples/{name}").into(),
+        };
+        assert_eq!(
+            refuse_shared_names(&[example("a", "hello"), example("a", "bye")]),
+            Ok(())
+        );
+        let error = refuse_shared_names(&[example("a", "hello"), example("b", "hello")]).unwrap_err();
         assert!(error.contains("need different names"), "{error}");
     }
 }

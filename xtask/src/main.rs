@@ -13,6 +13,7 @@ mod fuzz;
 mod layering;
 mod netns;
 mod process;
+mod programs;
 mod soak;
 mod source;
 mod workspace;
@@ -56,7 +57,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        about: "measure all layers, or one, beside their peers: bench [LAYER] [--quick] [--json FILE] [--plot FILE]",
+        about: "measure all layers, or one, beside their peers: bench [LAYER] [--quick] [--json FILE] [--plots DIRECTORY] [--document FILE]",
         run: bench::run,
     },
     Command {

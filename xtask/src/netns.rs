@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::{Outcome, examples, process};
+use crate::{Outcome, process, programs};
 
 const EXIT_CANNOT_RUN: i32 = 77;
 
@@ -138,7 +138,7 @@ fn build() -> Result<PathBuf, Failure> {
         "netns_peer",
         "--message-format=json-render-diagnostics",
     ]))?;
-    let built = examples::parse(&messages)?
+    let built = programs::built("example", &messages)?
         .into_iter()
         .find(|example| example.name == "netns_peer");
     Ok(built.ok_or("cargo built no netns_peer".to_owned())?.executable)

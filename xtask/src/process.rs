@@ -30,6 +30,23 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     }
 }
 
+/// As [`run`]; a command that has not ended after `limit` is killed and counts as failed.
+pub(crate) fn run_within(limit: Duration, command: &mut Command) -> Outcome {
+    let line = describe(command);
+    println!("$ {line}");
+    let mut child = command
+        .spawn()
+        .map_err(|error| format!("`{line}` could not be started: {error}"))?;
+    match wait_within(limit, &mut child).map_err(|error| format!("`{line}` could not be awaited: {error}"))? {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => Err(format!("`{line}` failed ({status})")),
+        None => Err(format!(
+            "`{line}` had not ended after {} s and was killed",
+            limit.as_secs()
+        )),
+    }
+}
+
 /// Runs the command quietly and returns its standard output; its standard error is passed through.
 pub(crate) fn capture(command: &mut Command) -> Result<String, String> {
     let line = describe(command);
@@ -148,8 +165,10 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_command_that_does_not_end_is_killed() {
-        let error = run_quietly_within(Duration::ZERO, Command::new("sleep").arg("600")).unwrap_err();
-        assert!(error.contains("was killed"), "{error}");
+        for run in [run_within, run_quietly_within] {
+            let error = run(Duration::ZERO, Command::new("sleep").arg("600")).unwrap_err();
+            assert!(error.contains("was killed"), "{error}");
+        }
     }
 
     #[test]

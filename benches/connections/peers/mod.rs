@@ -13,11 +13,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+#[allow(unused_imports, reason = "not every program compares with all")]
 pub(crate) use self::{
     naive::{Naive, NaiveHalves},
     noise::Noise,
     ours::Ours,
-    plain::Plain,
+    plain::{Buffered, Plain},
     tls::Tls,
 };
 
@@ -80,8 +81,11 @@ impl Inbox {
         }
     }
 
-    /// The next `size` bytes, which must fit into the buffer.
+    /// The next `size` bytes.
     pub(crate) async fn take(&mut self, io: &mut (impl AsyncRead + Unpin), size: usize) -> &mut [u8] {
+        if self.buffer.len() < size {
+            self.grow(2 * size);
+        }
         if self.buffer.len() - self.start < size {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
@@ -97,5 +101,11 @@ impl Inbox {
             (self.start, self.end) = (0, 0);
         }
         taken
+    }
+
+    fn grow(&mut self, size: usize) {
+        let mut buffer = vec![0; size];
+        buffer[..self.end].copy_from_slice(&self.buffer[..self.end]);
+        self.buffer = buffer.into();
     }
 }

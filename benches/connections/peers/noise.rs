@@ -73,8 +73,8 @@ impl Peer for Noise {
             io,
             state: handshake.into_transport_mode().unwrap(),
             inbox: Inbox::new(),
-            output: vec![0; 2 * (2 + 65_535)],
-            message: vec![0; 2 * MAX_PLAINTEXT],
+            output: Vec::new(),
+            message: Vec::new(),
         }
     }
 }
@@ -82,6 +82,8 @@ impl Peer for Noise {
 impl Channel for NoiseChannel {
     async fn send(&mut self, message: &Bytes) {
         let mut end = 0;
+        let size = message.len() + message.len().div_ceil(MAX_PLAINTEXT) * (2 + TAG_SIZE);
+        self.output.resize(size.max(self.output.len()), 0);
         for part in message.chunks(MAX_PLAINTEXT) {
             let size = self.state.write_message(part, &mut self.output[end + 2..]).unwrap();
             self.output[end..end + 2].copy_from_slice(&(size as u16).to_be_bytes());
@@ -94,6 +96,8 @@ impl Channel for NoiseChannel {
 
     async fn receive(&mut self, size: usize) -> u8 {
         let mut received = 0;
+        // ring opens in place only where the tag fits, too.
+        self.message.resize((size + TAG_SIZE).max(self.message.len()), 0);
         while received < size {
             let header = self.inbox.take(&mut self.io, 2).await;
             let frame = usize::from(u16::from_be_bytes([header[0], header[1]]));

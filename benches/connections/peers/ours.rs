@@ -1,7 +1,7 @@
 //! Connections of p2p-socket.
 
 use bytes::Bytes;
-use p2p_crypto::{Difficulty, Identity, Role};
+use p2p_crypto::{Difficulty, Identity, InstructionSet, Role};
 use p2p_framing::encoding::RawEncoding;
 use p2p_socket::{ChainName, Config, Connection, ConnectionOptions, NetworkVersion, NodeMetadata, authenticate};
 use tokio::net::TcpStream;
@@ -17,9 +17,14 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) fn new() -> Self {
+        Self::with(InstructionSet::widest())
+    }
+
+    pub(crate) fn with(set: InstructionSet) -> Self {
         let config = || {
             let version = NetworkVersion::current(ChainName::from("BENCH"));
-            Config::new(Identity::generate(Difficulty::NONE), version).required_difficulty(Difficulty::NONE)
+            let config = Config::new(Identity::generate(Difficulty::NONE), version);
+            config.required_difficulty(Difficulty::NONE).instruction_set(set)
         };
         Self {
             dialler: config(),

@@ -3,13 +3,16 @@
 use bytes::Bytes;
 use p2p_crypto::Role;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter},
     net::TcpStream,
 };
 
 use super::{Channel, Inbox, Peer, look_at};
 
 pub(crate) struct Plain;
+
+/// The same with tokio's `BufWriter`, which makes one write of many small messages, as ours does.
+pub(crate) struct Buffered;
 
 /// A stream whose messages have a known size.
 pub(crate) struct Stream<T> {
@@ -31,6 +34,14 @@ impl Peer for Plain {
 
     async fn connect(&self, io: TcpStream, _: Role) -> Self::Channel {
         Stream::new(io)
+    }
+}
+
+impl Peer for Buffered {
+    type Channel = Stream<BufWriter<TcpStream>>;
+
+    async fn connect(&self, io: TcpStream, _: Role) -> Self::Channel {
+        Stream::new(BufWriter::with_capacity(256 * 1024, io))
     }
 }
 

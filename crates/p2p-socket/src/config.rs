@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use p2p_crypto::{Difficulty, Identity};
+use p2p_crypto::{Difficulty, Identity, InstructionSet};
 use p2p_io_scheduler::IoScheduler;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,7 @@ pub struct Config {
     pub(crate) scheduler: IoScheduler,
     pub(crate) cancellation: CancellationToken,
     pub(crate) memory_budget: Option<MemoryBudget>,
+    pub(crate) instruction_set: InstructionSet,
 }
 
 impl Config {
@@ -52,6 +53,7 @@ impl Config {
             scheduler: IoScheduler::default(),
             cancellation: CancellationToken::new(),
             memory_budget: None,
+            instruction_set: InstructionSet::widest(),
         }
     }
 
@@ -104,6 +106,25 @@ impl Config {
     pub fn memory_budget(self, memory_budget: MemoryBudget) -> Self {
         Self {
             memory_budget: Some(memory_budget),
+            ..self
+        }
+    }
+
+    /// What to seal and open with, instead of the widest set that the processor has. It changes nothing but the speed,
+    /// and is there to measure it.
+    ///
+    /// ```
+    /// use p2p_crypto::{Difficulty, Identity, InstructionSet};
+    /// use p2p_socket::{ChainName, Config, NetworkVersion};
+    ///
+    /// let config = Config::new(Identity::generate(Difficulty::NONE), NetworkVersion::current(ChainName::from("TEST")));
+    /// let configs = InstructionSet::available().map(|set| config.clone().instruction_set(set));
+    /// # assert!(configs.count() > 0);
+    /// ```
+    #[must_use]
+    pub fn instruction_set(self, instruction_set: InstructionSet) -> Self {
+        Self {
+            instruction_set,
             ..self
         }
     }

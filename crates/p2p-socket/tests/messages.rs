@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{adversary::raw, connected, connected_against, connected_with, message};
-use p2p_crypto::Role;
-use p2p_framing::ChunkSize;
-use p2p_socket::{ConnectionOptions, Packing};
+use common::{WIDE, address, adversary::raw, config, connected, connected_against, connected_with, message};
+use p2p_crypto::{InstructionSet, Role};
+use p2p_framing::{ChunkSize, encoding::RawEncoding};
+use p2p_socket::{ConnectionOptions, NodeMetadata, Packing, authenticate};
 
 #[tokio::test(start_paused = true)]
 async fn one_message_each_way() {
@@ -15,6 +15,41 @@ async fn one_message_each_way() {
     let received = right.recv().await.unwrap();
     assert_eq!((received.message, received.encoded_size), (message(0, 5), 9));
     assert_eq!(left.recv().await.unwrap().message, message(1, 7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_instruction_set_understands_the_others() {
+    let sets = || InstructionSet::available();
+    for (left_set, right_set) in sets().flat_map(|left| sets().map(move |right| (left, right))) {
+        let (here, there) = tokio::io::duplex(WIDE);
+        let end = async |io, role, seed, set| {
+            let config = config(seed).instruction_set(set);
+            let authenticated = authenticate(io, role, address(), &config, NodeMetadata::default()).await;
+            let accepted = authenticated.unwrap();
+            accepted
+                .accept(RawEncoding::default(), ConnectionOptions::default())
+                .await
+                .unwrap()
+        };
+        let (mut left, mut right) = tokio::join!(
+            end(here, Role::Initiator, 1, left_set),
+            end(there, Role::Responder, 2, right_set)
+        );
+        for size in [0, 100, 70_000] {
+            left.send(message(0, size)).await.unwrap();
+            right.send(message(1, size)).await.unwrap();
+            assert_eq!(
+                right.recv().await.unwrap().message,
+                message(0, size),
+                "{left_set}, {right_set}"
+            );
+            assert_eq!(
+                left.recv().await.unwrap().message,
+                message(1, size),
+                "{left_set}, {right_set}"
+            );
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

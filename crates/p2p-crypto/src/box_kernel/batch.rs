@@ -1,6 +1,8 @@
 //! Short pieces in one go: their blocks of keystream side by side, and then their tags.
 
-use super::{BLOCK, Kernels, Message, Position, Subkey, TAG_KEY, blocks_for, is_equal, position, tag_key, wipe, xor};
+use super::{
+    Aligned, BLOCK, Kernels, Message, Position, Subkey, TAG_KEY, blocks_for, is_equal, position, tag_key, wipe, xor,
+};
 use crate::{Piece, TAG_SIZE};
 
 /// Most blocks of keystream, and so pieces, that are computed together: a multiple of all widths, and 4 KiB, which stay
@@ -74,7 +76,7 @@ impl Kernels {
 
     /// The tags of the ciphertexts.
     fn tags(self, pieces: &[Piece<'_>], keystream: &Keystream, tags: &mut [[u8; TAG_SIZE]; BLOCKS]) {
-        let mut keystream = &keystream.bytes[..];
+        let mut keystream = &keystream.bytes.0[..];
         for (pieces, tags) in pieces.chunks(TAGS).zip(tags.chunks_mut(TAGS)) {
             let mut messages = [Message::NONE; TAGS];
             for (message, piece) in messages.iter_mut().zip(pieces) {
@@ -98,29 +100,32 @@ fn batch_length(pieces: &[Piece<'_>]) -> usize {
 
 /// The keystream of the pieces of a batch, one after the other. Wiped when dropped.
 struct Keystream {
-    bytes: [u8; BLOCKS * BLOCK],
+    bytes: Aligned<[u8; BLOCKS * BLOCK]>,
     /// How many bytes have been written.
     used: usize,
 }
 
 impl Keystream {
-    const EMPTY: Self = Self { bytes: [0; _], used: 0 };
+    const EMPTY: Self = Self {
+        bytes: Aligned([0; _]),
+        used: 0,
+    };
 
     fn fill(&mut self, kernels: Kernels, subkey: &Subkey, nonce_end: u64, pieces: &[Piece<'_>]) {
-        let mut positions = [Position::default(); BLOCKS];
+        let mut positions = Aligned([Position::default(); BLOCKS]);
         let mut blocks = 0;
         for (index, piece) in (0..).zip(pieces) {
             for block in 0..blocks_for(piece.data.len()) {
-                positions[blocks] = position(nonce_end.wrapping_add(index), block as u64);
+                positions.0[blocks] = position(nonce_end.wrapping_add(index), block as u64);
                 blocks += 1;
             }
         }
         self.used = blocks * BLOCK;
-        kernels.keystream(subkey, &positions[..blocks], &mut self.bytes[..self.used]);
+        kernels.keystream(subkey, &positions.0[..blocks], &mut self.bytes.0[..self.used]);
     }
 
     fn xor_each(&self, pieces: &mut [Piece<'_>]) {
-        let mut keystream = &self.bytes[..];
+        let mut keystream = &self.bytes.0[..];
         for piece in pieces {
             let own = take_blocks(&mut keystream, piece);
             xor(piece.data, &own[TAG_KEY..]);
@@ -130,7 +135,7 @@ impl Keystream {
 
 impl Drop for Keystream {
     fn drop(&mut self) {
-        wipe(&mut self.bytes[..self.used]);
+        wipe(&mut self.bytes.0[..self.used]);
     }
 }
 

@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 
 use crate::TAG_SIZE;
 use crate::instruction_set::{InstructionSet, Kind};
-use salsa20::{BLOCK, Position, position};
+use salsa20::{Aligned, BLOCK, Position, position};
 
 pub(crate) use salsa20::Subkey;
 pub(crate) use source::Source;
@@ -61,11 +61,11 @@ impl Kernels {
     ) -> [u8; TAG_SIZE] {
         if data.len() <= FEW_DATA {
             source.fill(data);
-            let mut keystream = [0; FEW * BLOCK];
-            self.few(subkey, nonce_end, &mut keystream);
-            xor(data, &keystream[TAG_KEY..]);
-            let tag = poly1305::tag_of(tag_key(&keystream), data);
-            wipe(&mut keystream);
+            let mut keystream = Aligned([0; FEW * BLOCK]);
+            self.few(subkey, nonce_end, &mut keystream.0);
+            xor(data, &keystream.0[TAG_KEY..]);
+            let tag = poly1305::tag_of(tag_key(&keystream.0), data);
+            wipe(&mut keystream.0);
             return tag;
         }
         let mut head = Head::EMPTY;
@@ -77,13 +77,13 @@ impl Kernels {
     /// Decrypts `data` in place if `tag` is its tag, and says whether it is.
     pub(crate) fn open(self, subkey: &Subkey, nonce_end: u64, data: &mut [u8], tag: &[u8; TAG_SIZE]) -> bool {
         if data.len() <= FEW_DATA {
-            let mut keystream = [0; FEW * BLOCK];
-            self.few(subkey, nonce_end, &mut keystream);
-            let authentic = is_equal(&poly1305::tag_of(tag_key(&keystream), data), tag);
+            let mut keystream = Aligned([0; FEW * BLOCK]);
+            self.few(subkey, nonce_end, &mut keystream.0);
+            let authentic = is_equal(&poly1305::tag_of(tag_key(&keystream.0), data), tag);
             if authentic {
-                xor(data, &keystream[TAG_KEY..]);
+                xor(data, &keystream.0[TAG_KEY..]);
             }
-            wipe(&mut keystream);
+            wipe(&mut keystream.0);
             return authentic;
         }
         let mut head = Head::EMPTY;
@@ -194,7 +194,7 @@ impl Message<'_> {
 
 /// The first blocks of keystream for one piece, in which the key of its tag is. Wiped when dropped.
 struct Head {
-    bytes: [u8; Head::BLOCKS * BLOCK],
+    bytes: Aligned<[u8; Head::BLOCKS * BLOCK]>,
     blocks: usize,
 }
 
@@ -203,31 +203,31 @@ impl Head {
     const BLOCKS: usize = salsa20::avx512::LANES;
 
     const EMPTY: Self = Self {
-        bytes: [0; _],
+        bytes: Aligned([0; _]),
         blocks: 0,
     };
 
     fn fill(&mut self, kernels: Kernels, subkey: &Subkey, nonce_end: u64, data: usize) {
         self.blocks = blocks_for(data).min(Self::BLOCKS);
-        let mut positions = [Position::default(); Self::BLOCKS];
-        for (block, place) in positions[..self.blocks].iter_mut().enumerate() {
+        let mut positions = Aligned([Position::default(); Self::BLOCKS]);
+        for (block, place) in positions.0[..self.blocks].iter_mut().enumerate() {
             *place = position(nonce_end, block as u64);
         }
-        kernels.keystream(subkey, &positions[..self.blocks], &mut self.bytes);
+        kernels.keystream(subkey, &positions.0[..self.blocks], &mut self.bytes.0);
     }
 
     fn keystream(&self) -> &[u8] {
-        &self.bytes[..self.blocks * BLOCK]
+        &self.bytes.0[..self.blocks * BLOCK]
     }
 
     fn tag_key(&self) -> &[u8; TAG_KEY] {
-        tag_key(&self.bytes)
+        tag_key(&self.bytes.0)
     }
 }
 
 impl Drop for Head {
     fn drop(&mut self) {
-        wipe(&mut self.bytes);
+        wipe(&mut self.bytes.0);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
-use p2p_crypto::{ChannelKey, Identity, Nonce, Opener, Role, Sealer, SessionNonces, Target};
+use p2p_crypto::{ChannelKey, Identity, InstructionSet, Nonce, Opener, Role, Sealer, SessionNonces, Target};
 use p2p_framing::{
     ChunkOpener, ChunkSealer, ChunkSize, ClearFrame, ClearFrameCodec, ClearFrameError, ClearFrameTooLarge,
 };
@@ -36,6 +36,7 @@ pub struct Hello<D> {
     sent: ClearFrame,
     deadline: Instant,
     refused: Option<Refused>,
+    instruction_set: InstructionSet,
 }
 
 /// An oversized frame: nothing of it is kept, but it is read to its end. Closing with unread bytes would make TCP
@@ -79,9 +80,19 @@ impl<D: Metadata> Hello<D> {
                 sent,
                 deadline,
                 refused: None,
+                instruction_set: InstructionSet::widest(),
             },
             output,
         ))
+    }
+
+    /// Seals and opens with these instructions, which changes nothing but the speed.
+    #[must_use]
+    pub fn with_instruction_set(self, instruction_set: InstructionSet) -> Self {
+        Self {
+            instruction_set,
+            ..self
+        }
     }
 
     fn skip(self, mut refused: Refused, input: &mut BytesMut) -> Result<Progress<Self, Next<D>>, AuthenticateError> {
@@ -113,9 +124,11 @@ impl<D: Metadata> Hello<D> {
         let channel_key = ChannelKey::agree(self.local.identity.secret_key(), &remote.public_key)
             .map_err(|_| AuthenticateError::WeakPublicKey { peer_id })?;
         let nonces = SessionNonces::derive(self.role, self.sent.as_wire(), received.as_wire());
+        let sealer = Sealer::new(channel_key.clone(), nonces.sealing).with_instruction_set(self.instruction_set);
+        let opener = Opener::new(channel_key, nonces.opening).with_instruction_set(self.instruction_set);
         // The chunk size setting is for messages: metadata and ack always have a whole chunk.
-        let sealer = ChunkSealer::new(Sealer::new(channel_key.clone(), nonces.sealing), ChunkSize::MAX);
-        let opener = ChunkOpener::new(Opener::new(channel_key, nonces.opening));
+        let sealer = ChunkSealer::new(sealer, ChunkSize::MAX);
+        let opener = ChunkOpener::new(opener);
         let connection_id = ConnectionId::new(self.role, self.remote, remote.port);
         MetadataExchange::start(
             self.local,

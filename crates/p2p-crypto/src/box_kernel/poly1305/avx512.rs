@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::Message;
+use super::super::{Message, salsa20::align_stack};
 use super::{BLOCK, BLOCK_END, CLAMP, Limbs, MASK_42, MASK_44, State, carried, product};
 
 /// Blocks taken at a time.
@@ -32,6 +32,7 @@ pub(in super::super) fn tag_of(key: &[u8; 32], message: &[u8]) -> [u8; BLOCK] {
 /// The tags of several messages, each under its own key. A message may be empty.
 #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
 pub(in super::super) fn tags_of(messages: &[Message<'_>], tags: &mut [[u8; BLOCK]]) {
+    align_stack();
     for (messages, tags) in messages.chunks(MESSAGES).zip(tags.chunks_mut(MESSAGES)) {
         if messages.len() > LANES {
             in_lanes::<2>(messages, tags);

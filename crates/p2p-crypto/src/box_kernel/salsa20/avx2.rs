@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::super::{Source, wipe, xor};
-use super::{BLOCK, CONSTANTS, KEY_PLACES, Position, QUADS, Subkey, further, words};
+use super::{Aligned, BLOCK, CONSTANTS, KEY_PLACES, Position, QUADS, Subkey, align_stack, further, words};
 
 /// Blocks that are computed together.
 pub(in super::super) const LANES: usize = 8;
@@ -28,6 +28,7 @@ pub(super) fn rotate<const LEFT: i32, const RIGHT: i32>(words: __m256i) -> __m25
 /// Writes the blocks at the `positions` one after the other.
 #[target_feature(enable = "avx2")]
 pub(in super::super) fn keystream(subkey: &Subkey, positions: &[Position], out: &mut [u8]) {
+    align_stack();
     for (positions, out) in positions.chunks(LANES).zip(out.chunks_mut(LANES * BLOCK)) {
         let rows = rows(words(subkey, positions));
         for (row, out) in rows.into_iter().zip(out.as_chunks_mut().0) {
@@ -58,13 +59,13 @@ pub(in super::super) fn xor_run(subkey: &Subkey, first: Position, mut source: So
     }
     if !rest.is_empty() {
         source.fill(rest);
-        let mut keystream = [0; LANES * BLOCK];
+        let mut keystream = Aligned([0; LANES * BLOCK]);
         let rows = rows(mixed(&state(subkey, consecutive(position))));
-        for (row, block) in rows.into_iter().zip(keystream.as_chunks_mut().0) {
+        for (row, block) in rows.into_iter().zip(keystream.0.as_chunks_mut().0) {
             store(row, block);
         }
-        xor(rest, &keystream);
-        wipe(&mut keystream);
+        xor(rest, &keystream.0);
+        wipe(&mut keystream.0);
     }
 }
 

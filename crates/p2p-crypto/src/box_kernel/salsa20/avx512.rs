@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::super::Source;
-use super::{BLOCK, CONSTANTS, KEY_PLACES, Position, QUADS, Subkey, further, words};
+use super::{BLOCK, CONSTANTS, KEY_PLACES, Position, QUADS, Subkey, align_stack, further, words};
 
 /// Blocks that are computed together.
 pub(in super::super) const LANES: usize = 16;
@@ -28,6 +28,7 @@ fn rotate<const LEFT: i32, const RIGHT: i32>(words: __m512i) -> __m512i {
 /// Writes the blocks at the `positions` one after the other.
 #[target_feature(enable = "avx2,avx512f,avx512bw")]
 pub(in super::super) fn keystream(subkey: &Subkey, positions: &[Position], out: &mut [u8]) {
+    align_stack();
     for (positions, out) in positions.chunks(LANES).zip(out.chunks_mut(LANES * BLOCK)) {
         // Half a vector is not half the work, but two thirds of the time.
         if positions.len() <= LANES / 2 {
@@ -68,6 +69,7 @@ fn columns(positions: &[Position; LANES]) -> [__m512i; 4] {
 /// Adds the keystream from the `first` position on to the `source`, into `data`. Its number is a multiple of [`LANES`].
 #[target_feature(enable = "avx2,avx512f,avx512bw")]
 pub(in super::super) fn xor_run(subkey: &Subkey, first: Position, mut source: Source<'_>, data: &mut [u8]) {
+    align_stack();
     let mut position = first;
     let (groups, rest) = data.as_chunks_mut::<{ LANES * BLOCK }>();
     for group in groups {
