@@ -35,15 +35,22 @@ pub struct Weight(NonZeroU32);
 /// assert_eq!(options.read_queue, 0);
 /// assert_eq!(options.weight.get(), 1);
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct RegisterOptions {
     /// The connection's share, in both directions. 1 by default.
     pub weight: Weight,
     /// How many bytes are accepted at most that can't be sent yet. 0 by default: nothing is queued. It is filled by the
     /// user only, and bounds what a remote that does not read can make this connection hold.
+    #[cfg_attr(feature = "serde", serde(with = "crate::human::bytes"))]
     pub write_queue: usize,
     /// How many bytes are read ahead at most for a reader with a smaller buffer; 1 MiB at most in one read. 0 by default:
     /// nothing is read that nobody asked for. It bounds what a remote that sends can make this connection hold.
+    #[cfg_attr(feature = "serde", serde(with = "crate::human::bytes"))]
     pub read_queue: usize,
 }
 
@@ -233,6 +240,23 @@ impl Weight {
     /// The weight as a number.
     pub const fn get(self) -> u32 {
         self.0.get()
+    }
+}
+
+/// A number that is no [`Weight`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a weight is a number from 1 to {}, not {value}", Weight::MAX.get())]
+#[non_exhaustive]
+pub struct InvalidWeight {
+    /// The number.
+    pub value: u32,
+}
+
+impl TryFrom<u32> for Weight {
+    type Error = InvalidWeight;
+
+    fn try_from(value: u32) -> Result<Self, InvalidWeight> {
+        Self::new(value).ok_or(InvalidWeight { value })
     }
 }
 

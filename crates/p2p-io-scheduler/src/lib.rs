@@ -46,7 +46,11 @@
 //! runtime of whoever had to wait first. If connections of one scheduler live in several runtimes, each of these has to be
 //! driven for as long as it exists: one that rests stops the others.
 //!
-//! There are no cargo features.
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `serde` | no | [`Limits`], [`RegisterOptions`] and what is in them in configuration files: `upload = "10 MB/s"` |
 
 mod budget;
 mod close;
@@ -54,17 +58,21 @@ mod closing;
 mod connection;
 mod fair_queue;
 mod handle;
+#[cfg(feature = "serde")]
+mod human;
 mod pacer;
 mod queue;
 mod rate;
 mod scheduler;
+mod size;
 mod stat;
 
 pub use close::{CloseError, Drain};
 pub use closing::{ClosingReason, Direction, SchedulerClosed};
 pub use connection::ScheduledIo;
-pub use handle::{RegisterOptions, ScheduledHandle, ScheduledId, Weight};
+pub use handle::{InvalidWeight, RegisterOptions, ScheduledHandle, ScheduledId, Weight};
 pub use queue::Queued;
 pub use rate::{BytesPerSecond, Limits, ParseBytesPerSecondError};
 pub use scheduler::IoScheduler;
+pub use size::{ByteSize, ParseByteSizeError};
 pub use stat::Stat;
