@@ -42,6 +42,7 @@
 //! | `fast` | yes | the fast cipher backend of p2p-crypto |
 //! | `bincode` | no | `p2p_framing::encoding::BincodeEncoding` for any serde type |
 //! | `postcard` | no | `p2p_framing::encoding::PostcardEncoding` for any serde type |
+//! | `serde` | no | `Settings`, [`ConnectionOptions`] and [`AdmissionLimits`] in configuration files |
 
 mod ack;
 pub mod admission;
@@ -52,11 +53,17 @@ mod connection_message;
 mod deadline;
 mod exchange;
 pub mod handshake;
+#[cfg(feature = "serde")]
+mod human;
 mod memory_budget;
 mod metadata;
 mod peer_info;
+#[cfg(feature = "serde")]
+mod settings;
 mod version;
 
+#[cfg(feature = "serde")]
+pub use crate::settings::{InvalidSettings, Settings};
 pub use crate::{
     ack::{Ack, RejectionMotive},
     admission::{Admission, AdmissionLimits, Displaced, Permit, Refused},
