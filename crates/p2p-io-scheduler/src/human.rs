@@ -101,6 +101,8 @@ pub(crate) mod bytes {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-        ByteSize::deserialize(deserializer)?.try_into().map_err(de::Error::custom)
+        ByteSize::deserialize(deserializer)?
+            .try_into()
+            .map_err(de::Error::custom)
     }
 }

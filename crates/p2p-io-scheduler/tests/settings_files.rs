@@ -32,9 +32,15 @@ fn rates_are_texts_or_numbers_and_may_be_left_out() {
 
 #[test]
 fn what_is_wrong_is_told_with_its_place_and_what_to_write() {
-    complains("upload = \"10 Mbit\"", &["line 1", "unknown unit \"Mbit\"", "write a rate such as \"10 MB/s\""]);
+    complains(
+        "upload = \"10 Mbit\"",
+        &["line 1", "unknown unit \"Mbit\"", "write a rate such as \"10 MB/s\""],
+    );
     complains("upload = \"fast\"", &["decimal number", "write a rate such as"]);
-    complains("upload = 0", &["at least one byte per second", "leave it out for no limit"]);
+    complains(
+        "upload = 0",
+        &["at least one byte per second", "leave it out for no limit"],
+    );
     complains("upload = -1", &["-1", "a rate such as \"10 MB/s\""]);
     complains("upload = true", &["a rate such as \"10 MB/s\""]);
     complains("uplaod = 1", &["unknown field `uplaod`", "`download`", "`upload`"]);

@@ -4,7 +4,9 @@ use p2p_crypto::{Difficulty, Identity};
 use p2p_io_scheduler::{ByteSize, IoScheduler, Limits};
 use serde::{Deserialize, Serialize};
 
-use crate::{AdmissionLimits, ChainName, Config, ConnectionOptions, InvalidOptions, MemoryBudget, NetworkVersion, human};
+use crate::{
+    AdmissionLimits, ChainName, Config, ConnectionOptions, InvalidOptions, MemoryBudget, NetworkVersion, human,
+};
 
 /// What a program lets its users set in a configuration file, in any format that serde knows.
 ///

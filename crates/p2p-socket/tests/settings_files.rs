@@ -35,7 +35,10 @@ fn complains(rest: &str, words: &[&str]) {
 
 #[track_caller]
 fn is_fine(rest: &str) {
-    read(rest).unwrap().config(Identity::generate(Difficulty::NONE)).unwrap();
+    read(rest)
+        .unwrap()
+        .config(Identity::generate(Difficulty::NONE))
+        .unwrap();
 }
 
 #[test]
@@ -97,15 +100,26 @@ fn every_setting_is_read() {
 fn a_config_has_what_the_file_says() {
     let settings = read("advertised_port = 9732\nmemory_budget = \"32 MiB\"").unwrap();
     let config = format!("{:?}", settings.config(Identity::generate(Difficulty::NONE)).unwrap());
-    for words in ["advertised_port: Some(9732)", "handshake_timeout: 5s", "Difficulty(26)", "33554432"] {
+    for words in [
+        "advertised_port: Some(9732)",
+        "handshake_timeout: 5s",
+        "Difficulty(26)",
+        "33554432",
+    ] {
         assert!(config.contains(words), "{words}: {config}");
     }
 }
 
 #[test]
 fn unknown_fields_are_refused_at_every_level() {
-    complains("handshake_timout = \"5s\"", &["line 2", "unknown field `handshake_timout`", "`handshake_timeout`"]);
-    complains("[connection]\nqueue = 1", &["line 3", "unknown field `queue`", "`incoming_queue`"]);
+    complains(
+        "handshake_timout = \"5s\"",
+        &["line 2", "unknown field `handshake_timout`", "`handshake_timeout`"],
+    );
+    complains(
+        "[connection]\nqueue = 1",
+        &["line 3", "unknown field `queue`", "`incoming_queue`"],
+    );
     complains("[admission]\nbanned = 1", &["unknown field `banned`", "`half_open`"]);
     complains("[limits]\nrate = 1", &["unknown field `rate`", "`upload`"]);
 }
@@ -113,14 +127,29 @@ fn unknown_fields_are_refused_at_every_level() {
 #[test]
 fn wrong_units_and_types_are_told_with_what_to_write() {
     complains("handshake_timeout = 5", &["integer `5`", "a time such as \"5s\""]);
-    complains("handshake_timeout = \"5 parsecs\"", &["parsecs", "write a time such as \"5s\""]);
-    complains("memory_budget = \"1 lot\"", &["unknown unit \"lot\"", "write a size such as \"64 KiB\""]);
+    complains(
+        "handshake_timeout = \"5 parsecs\"",
+        &["parsecs", "write a time such as \"5s\""],
+    );
+    complains(
+        "memory_budget = \"1 lot\"",
+        &["unknown unit \"lot\"", "write a size such as \"64 KiB\""],
+    );
     complains("[limits]\nupload = \"10 MBit\"", &["write a rate such as \"10 MB/s\""]);
     complains("required_difficulty = 257", &["a number from 0 to 256, not 257"]);
     complains("advertised_port = 65536", &["65536"]);
-    complains("[connection]\npacking = \"loose\"", &["`loose`", "`packed`", "`one_message_per_chunk`"]);
-    complains("[connection]\nchunk_size = 18", &["invalid chunk size 18", "between 19 and 65535"]);
-    complains("[connection]\nchunk_size = \"64 KiB\"", &["invalid chunk size 65536", "between 19 and 65535"]);
+    complains(
+        "[connection]\npacking = \"loose\"",
+        &["`loose`", "`packed`", "`one_message_per_chunk`"],
+    );
+    complains(
+        "[connection]\nchunk_size = 18",
+        &["invalid chunk size 18", "between 19 and 65535"],
+    );
+    complains(
+        "[connection]\nchunk_size = \"64 KiB\"",
+        &["invalid chunk size 65536", "between 19 and 65535"],
+    );
 }
 
 #[test]
@@ -142,7 +171,10 @@ fn contradictions_are_told_at_their_limits() {
         &["16777215 B", "write at least \"16 MiB\"", "smaller queues"],
     );
     is_fine("[admission]\nhalf_open = 16");
-    complains("[admission]\nhalf_open = 15", &["half_open_per_network = 16", "write at most 15"]);
+    complains(
+        "[admission]\nhalf_open = 15",
+        &["half_open_per_network = 16", "write at most 15"],
+    );
     is_fine("handshake_timeout = \"1ns\"");
     complains("handshake_timeout = \"0s\"", &["handshake_timeout", "\"5s\""]);
 }
