@@ -30,9 +30,10 @@
 //!
 //! # Features
 //!
-//! - `fast` (default): seal, open and agree with [dryoc](https://docs.rs/dryoc), which uses the vector instructions
-//!   that it finds at run time. Without it the portable RustCrypto and dalek crates do the same work. Both give
-//!   the same bytes.
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `fast` | yes | vector instructions as they are found at run time, in kernels of this crate and in [dryoc](https://docs.rs/dryoc); without it, portable crates give the same bytes |
+//! | `identity-file` | yes | [`Identity`] as JSON and in a file, as Tezos nodes keep it |
 
 #[cfg(all(feature = "fast", target_arch = "x86_64"))]
 mod box_kernel;
@@ -40,7 +41,9 @@ mod channel_key;
 mod cipher;
 mod difficulty;
 mod identity;
+#[cfg(feature = "identity-file")]
 mod identity_file;
+#[cfg(feature = "identity-file")]
 mod identity_json;
 mod instruction_set;
 mod keys;
@@ -57,7 +60,9 @@ mod target;
 pub use channel_key::{ChannelKey, WeakPublicKey};
 pub use difficulty::{Difficulty, InvalidDifficulty};
 pub use identity::{Identity, NotEnoughProofOfWork};
+#[cfg(feature = "identity-file")]
 pub use identity_file::{ReadIdentityError, WriteIdentityError};
+#[cfg(feature = "identity-file")]
 pub use identity_json::InvalidIdentity;
 pub use instruction_set::InstructionSet;
 pub use keys::{InvalidPublicKey, PublicKey, SecretKey};
