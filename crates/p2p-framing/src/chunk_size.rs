@@ -67,6 +67,7 @@ impl TryFrom<usize> for ChunkSize {
 /// A chunk size outside of 19..=65535. Octez: `Invalid_chunks_size`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid chunk size {value}: it must lie between {min} and {max} bytes")]
+#[non_exhaustive]
 pub struct InvalidChunkSize {
     /// What was asked for, in bytes.
     pub value: usize,

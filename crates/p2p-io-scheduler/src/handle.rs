@@ -173,7 +173,7 @@ impl Connection {
     pub(crate) fn add_closing_reason(&self, reason: ClosingReason) {
         let mut reasons = lock(&self.closing_reasons);
         if reasons.len() < MAX_CLOSING_REASONS && !reasons.contains(&reason) {
-            tracing::debug!(connection = self.id.0, %reason, "connection ends");
+            tracing::debug!(target: "p2p_io_scheduler", connection = self.id.0, %reason, "connection ends");
             reasons.push(reason);
         }
     }

@@ -46,6 +46,11 @@
 //! runtime of whoever had to wait first. If connections of one scheduler live in several runtimes, each of these has to be
 //! driven for as long as it exists: one that rests stops the others.
 //!
+//! # Events
+//!
+//! One, through `tracing`: `connection ends`, of level debug and target `p2p_io_scheduler`, for each reason that a connection
+//! is given for its end, with the fields `connection` (its [`ScheduledId`]) and `reason`.
+//!
 //! # Features
 //!
 //! | feature | default | adds |

@@ -42,6 +42,7 @@
 //! | `fast` | yes | the fast cipher backend of p2p-crypto |
 //! | `bincode` | no | `p2p_framing::encoding::BincodeEncoding` for any serde type |
 //! | `postcard` | no | `p2p_framing::encoding::PostcardEncoding` for any serde type |
+//! | `metrics` | no | counters through the `metrics` facade: see [`telemetry`] |
 //! | `serde` | no | `Settings`, [`ConnectionOptions`] and [`AdmissionLimits`] in configuration files |
 
 mod ack;
@@ -51,6 +52,7 @@ mod config;
 mod connection;
 mod connection_message;
 mod deadline;
+mod error_name;
 mod exchange;
 pub mod handshake;
 #[cfg(feature = "serde")]
@@ -60,6 +62,7 @@ mod metadata;
 mod peer_info;
 #[cfg(feature = "serde")]
 mod settings;
+pub mod telemetry;
 mod version;
 
 #[cfg(feature = "serde")]
@@ -85,3 +88,8 @@ pub use crate::{
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// So do the programs of the guide.
+#[cfg(all(doctest, feature = "postcard", feature = "serde"))]
+#[doc = include_str!("../../../docs/guide.md")]
+struct Guide;

@@ -72,6 +72,7 @@ impl Drop for MemoryShare {
 /// The connections that there are leave too little of a [`MemoryBudget`] for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the queues of a connection need {needed} bytes, and {free} are left of the memory budget")]
+#[non_exhaustive]
 pub struct MemoryBudgetExhausted {
     /// What both queues may take, in bytes.
     pub needed: usize,

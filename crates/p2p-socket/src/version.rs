@@ -206,6 +206,7 @@ pub struct NoVersions;
 /// The remote speaks nothing that we speak. Octez: `Rejected_no_common_protocol`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no common protocol with a peer that announced {announced}: {motive}")]
+#[non_exhaustive]
 pub struct NoCommonProtocol {
     /// What to tell the remote.
     pub motive: RejectionMotive,

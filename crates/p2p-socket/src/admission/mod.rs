@@ -50,6 +50,8 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
+use crate::telemetry;
+
 pub use self::{
     limits::AdmissionLimits,
     network::Network,
@@ -82,8 +84,10 @@ impl Admission {
     /// [`Refused`] if the network of `remote` has offended too often lately.
     pub fn admit(&self, remote: IpAddr) -> Result<Permit, Refused> {
         let token = CancellationToken::new();
-        let admitted = self.table().admit(remote, token.clone(), Instant::now().into_std())?;
+        let admitted = self.table().admit(remote, token.clone(), Instant::now().into_std());
+        let admitted = admitted.inspect_err(telemetry::not_admitted)?;
         if let Some(displaced) = admitted.displaced {
+            telemetry::displaced(Network::of(remote));
             displaced.cancel();
         }
         Ok(Permit {

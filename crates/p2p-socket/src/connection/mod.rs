@@ -36,7 +36,7 @@ use tokio_util::{
     codec::{Decoder, Encoder},
     sync::CancellationToken,
 };
-use tracing::{Instrument, debug_span};
+use tracing::Instrument;
 
 pub use self::{
     control::{Control, Drain},
@@ -56,7 +56,7 @@ use self::{
     status::Status,
     writer::Writer,
 };
-use crate::{PeerInfo, handshake::Established, memory_budget::MemoryShare};
+use crate::{PeerInfo, handshake::Established, memory_budget::MemoryShare, telemetry};
 
 /// An accepted connection, over which messages of type `M` go both ways. Octez: `P2p_socket.t`.
 ///
@@ -101,7 +101,7 @@ impl<M: Send + 'static, D: Send + Sync + 'static> Connection<M, D> {
     {
         let Established { info, sealer, opener } = established.with_chunk_size(options.chunk_size);
         let status = Arc::new(Status::new(io.handle(), cancellation.child_token()));
-        let span = debug_span!("connection", peer_id = %info.peer_id, role = ?info.role);
+        let span = telemetry::connection(&info);
         let reader = Reader::new(opener, encoding.clone(), input);
         let link = Arc::new(Link {
             queues: Queues {

@@ -96,6 +96,7 @@ impl<M> Receiver<M> {
                 if popped.makes_room {
                     queues.status.wakers.room_is_made();
                 }
+                queues.status.traffic.received_message();
                 if popped.is_last {
                     queues.answering.store(true, Relaxed);
                 }
