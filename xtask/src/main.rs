@@ -11,6 +11,7 @@ mod examples;
 mod file_size;
 mod fuzz;
 mod layering;
+mod links;
 mod netns;
 mod process;
 mod soak;
@@ -48,6 +49,11 @@ const COMMANDS: &[Command] = &[
         name: "dependencies",
         about: "check that docs/dependencies.md explains each third-party crate",
         run: dependencies::run,
+    },
+    Command {
+        name: "links",
+        about: "check that links between the documents lead somewhere",
+        run: links::run,
     },
     Command {
         name: "file-size",
