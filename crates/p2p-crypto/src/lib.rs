@@ -1,5 +1,9 @@
 //! Keys, peer ids, proof of work and sealed boxes of the Tezos peer-to-peer protocol.
 //!
+//! Take it alone to make and check identities, to search or verify proof of work, or to open recorded sessions. For
+//! connections take `p2p-socket`, which stands on it. What the protocol does not give is not here either: no forward
+//! secrecy, no signatures, no passwords.
+//!
 //! Two peers agree on a [`ChannelKey`], derive the [`SessionNonces`] from the connection messages that they
 //! exchanged, and from then on each seals what it sends with a [`Sealer`] and opens what it receives with an
 //! [`Opener`]. All of this knows no socket, clock or task; it takes bytes and gives bytes.

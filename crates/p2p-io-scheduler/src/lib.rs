@@ -1,5 +1,8 @@
 //! Rate-limited I/O for tokio, shared fairly between connections.
 //!
+//! Take it when many streams of a program share a line, and no single one may take it all, whatever they carry: it knows
+//! nothing of Tezos. It limits one process; the traffic of a whole machine is the operating system's to shape.
+//!
 //! An [`IoScheduler`] holds one download and one upload limit. Every connection that is registered with it becomes a
 //! [`ScheduledIo`], which is itself `AsyncRead + AsyncWrite` and serves any protocol. While the connections together
 //! want more than a limit, each one gets a share by its [`Weight`]; one that wants less than its share gets all it

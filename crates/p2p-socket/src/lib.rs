@@ -1,5 +1,9 @@
 //! Typed, encrypted connections between peers of a Tezos network.
 //!
+//! Take it to talk to Tezos nodes, or for a network of your own that is content with what their protocol gives: both sides
+//! prove who they are, what they say is secret and can not be forged, and there is no forward secrecy. Whom to talk to, how
+//! many to have and whom to ban is the program's.
+//!
 //! A connection begins with a handshake over any `AsyncRead + AsyncWrite`: [`authenticate`] finds out who the remote
 //! is, then one of [`Authenticated::accept`] and [`Authenticated::nack`] answers it. An accepted [`Connection`] carries
 //! messages of any type both ways, in bounded queues. All connections of a [`Config`] share its bandwidth.
@@ -32,8 +36,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The handshake is also there without I/O, as a state machine over bytes: [`handshake`]. A listener for strangers asks
-//! an [`Admission`] before each handshake.
+//! - A listener for strangers asks an [`Admission`] before each handshake.
+//! - The handshake is also there without I/O, as a state machine over bytes: [`handshake`].
+//! - Events for operators, by names that one can rely on, and metrics: [`telemetry`].
+//! - The repository has a guide to a network of one's own, a table for those who know Octez, and examples: `echo`, `chat`,
+//!   `custom_types`, `unix_socket`, `in_memory`, `bandwidth`, `graceful_shutdown`.
 //!
 //! # Features
 //!
