@@ -47,11 +47,13 @@ pub struct ChunkSealer {
 
 impl ChunkSealer {
     /// Seals chunks of at most `chunk_size` with `sealer`.
+    #[must_use]
     pub fn new(sealer: Sealer, chunk_size: ChunkSize) -> Self {
         Self { sealer, chunk_size }
     }
 
     /// The size that chunks are filled up to.
+    #[must_use]
     pub fn chunk_size(&self) -> ChunkSize {
         self.chunk_size
     }
@@ -221,6 +223,7 @@ impl ChunkSealer {
     }
 
     /// How many bytes [`seal_run`](Self::seal_run) appends for this many bytes of plaintext.
+    #[must_use]
     pub fn sealed_size(&self, plaintext: usize) -> usize {
         let chunks = plaintext.div_ceil(self.chunk_size.max_plaintext());
         chunks.saturating_mul(CHUNK_OVERHEAD).saturating_add(plaintext)
@@ -317,6 +320,7 @@ pub struct ChunkOpener {
 
 impl ChunkOpener {
     /// Opens chunks with `opener`.
+    #[must_use]
     pub fn new(opener: Opener) -> Self {
         Self { opener }
     }

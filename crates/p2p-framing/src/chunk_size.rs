@@ -40,11 +40,13 @@ impl ChunkSize {
     }
 
     /// The size on the wire, in bytes.
+    #[must_use]
     pub const fn bytes(self) -> usize {
         self.0 as usize
     }
 
     /// How many bytes of plaintext one chunk carries at most.
+    #[must_use]
     pub const fn max_plaintext(self) -> usize {
         self.bytes() - CHUNK_OVERHEAD
     }

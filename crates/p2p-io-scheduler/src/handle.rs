@@ -92,11 +92,13 @@ impl ScheduledHandle {
     }
 
     /// The connection's name.
+    #[must_use]
     pub fn id(&self) -> ScheduledId {
         self.connection.id
     }
 
     /// Bytes and flows of this connection.
+    #[must_use]
     pub fn stat(&self) -> Stat {
         let Connection {
             receiving,
@@ -108,6 +110,7 @@ impl ScheduledHandle {
     }
 
     /// The connection's share.
+    #[must_use]
     pub fn weight(&self) -> Weight {
         lock(&self.connection.share).weight
     }
@@ -131,6 +134,7 @@ impl ScheduledHandle {
     }
 
     /// Why the connection ended, the cause first; empty while it has no reason to.
+    #[must_use]
     pub fn closing_reasons(&self) -> Vec<ClosingReason> {
         lock(&self.connection.closing_reasons).clone()
     }
@@ -230,6 +234,7 @@ impl Weight {
     };
 
     /// A weight; `None` for 0 and above [`Weight::MAX`].
+    #[must_use]
     pub const fn new(weight: u32) -> Option<Self> {
         match NonZeroU32::new(weight) {
             Some(number) if weight <= Self::MAX.get() => Some(Self(number)),
@@ -238,6 +243,7 @@ impl Weight {
     }
 
     /// The weight as a number.
+    #[must_use]
     pub const fn get(self) -> u32 {
         self.0.get()
     }
@@ -268,6 +274,7 @@ impl Default for Weight {
 
 impl ScheduledId {
     /// The id as a number; ids rise in the order of registration.
+    #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }

@@ -109,11 +109,13 @@ impl Config {
     }
 
     /// Our keys and proof of work.
+    #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
     /// What we announce to speak.
+    #[must_use]
     pub fn announced_version(&self) -> &NetworkVersion {
         &self.announced_version
     }

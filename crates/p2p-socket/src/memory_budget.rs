@@ -33,6 +33,7 @@ pub struct MemoryBudget {
 
 impl MemoryBudget {
     /// A budget of so many bytes.
+    #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self {
             free: Arc::new(AtomicUsize::new(bytes)),
@@ -40,6 +41,7 @@ impl MemoryBudget {
     }
 
     /// How many bytes no connection has taken.
+    #[must_use]
     pub fn free(&self) -> usize {
         self.free.load(Relaxed)
     }

@@ -11,11 +11,13 @@ pub struct ChainName(Arc<[u8]>);
 
 impl ChainName {
     /// The name of mainnet.
+    #[must_use]
     pub fn mainnet() -> Self {
         Self::from("TEZOS_MAINNET")
     }
 
     /// The bytes of the name.
+    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -59,6 +61,7 @@ pub struct NetworkVersion {
 
 impl NetworkVersion {
     /// What a node of `chain_name` announces today: distributed db version 2, p2p version 1.
+    #[must_use]
     pub fn current(chain_name: ChainName) -> Self {
         Self {
             chain_name,
@@ -143,6 +146,7 @@ impl SupportedVersions {
     }
 
     /// What nodes of `chain_name` support today: distributed db versions 0 to 2, p2p versions 0 and 1.
+    #[must_use]
     pub fn current(chain_name: ChainName) -> Self {
         Self {
             chain_name,
@@ -152,6 +156,7 @@ impl SupportedVersions {
     }
 
     /// What to announce: the greatest of each set.
+    #[must_use]
     pub fn announced(&self) -> NetworkVersion {
         NetworkVersion {
             chain_name: self.chain_name.clone(),

@@ -70,6 +70,7 @@ pub struct Admission {
 
 impl Admission {
     /// Nobody is there yet.
+    #[must_use]
     pub fn new(limits: &AdmissionLimits) -> Self {
         Self {
             table: Arc::new(Mutex::new(AdmissionTable::new(limits))),
@@ -99,6 +100,7 @@ impl Admission {
     }
 
     /// How many permits there are.
+    #[must_use]
     pub fn half_open(&self) -> usize {
         self.table().half_open()
     }

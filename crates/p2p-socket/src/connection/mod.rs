@@ -125,16 +125,19 @@ impl<M: Send + 'static, D: Send + Sync + 'static> Connection<M, D> {
 
 impl<M, D> Connection<M, D> {
     /// The halves and the control, to be used from different tasks.
+    #[must_use]
     pub fn split(self) -> (Sender<M>, Receiver<M>, Control<D>) {
         (self.sender, self.receiver, self.control)
     }
 
     /// A sender beside this one.
+    #[must_use]
     pub fn sender(&self) -> Sender<M> {
         self.sender.clone()
     }
 
     /// The control, to keep beside the connection.
+    #[must_use]
     pub fn control(&self) -> Control<D> {
         self.control.clone()
     }
@@ -241,16 +244,19 @@ impl<M, D> Connection<M, D> {
     }
 
     /// See [`Control::info`].
+    #[must_use]
     pub fn info(&self) -> &PeerInfo<D> {
         self.control.info()
     }
 
     /// See [`Control::stat`].
+    #[must_use]
     pub fn stat(&self) -> Stat {
         self.control.stat()
     }
 
     /// See [`Control::cancellation`].
+    #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         self.control.cancellation()
     }
@@ -261,11 +267,13 @@ impl<M, D> Connection<M, D> {
     }
 
     /// See [`Control::closing_reason`].
+    #[must_use]
     pub fn closing_reason(&self) -> Option<DisconnectionReason> {
         self.control.closing_reason()
     }
 
     /// See [`Control::closing_reasons`].
+    #[must_use]
     pub fn closing_reasons(&self) -> Vec<DisconnectionReason> {
         self.control.closing_reasons()
     }

@@ -135,6 +135,7 @@ impl<M> Sender<M> {
     }
 
     /// How many bytes of the outgoing queue's bound are in use.
+    #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.handles.link.queues.outgoing.used()
     }

@@ -32,7 +32,7 @@ pub(crate) async fn live_all() {
 
     let (io, mut garbler) = against(Role::Responder);
     let (refused, ()) = tokio::join!(ours(io, Role::Responder), async move {
-        garbler.send(&[0, 3, 1, 2, 3]).await
+        garbler.send(&[0, 3, 1, 2, 3]).await;
     });
     refused.unwrap_err();
 
