@@ -30,7 +30,7 @@
 //!
 //! Before it speaks to the network, a peer needs an [`Identity`]: a secret key, and a [`Stamp`] that proves work on
 //! its public key. The stamp is searched once, with [`Identity::generate`] or [`search_in_parallel`], and kept in a
-//! file.
+//! file. The examples `identity` and `seal` show both halves of this crate at work.
 //!
 //! # Features
 //!
