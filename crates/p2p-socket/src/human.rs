@@ -94,7 +94,7 @@ impl Serialize for ChainName {
 
 impl<'de> Deserialize<'de> for ChainName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|name| Self::from(name.as_str()))
+        String::deserialize(deserializer).map(Self::from)
     }
 }
 

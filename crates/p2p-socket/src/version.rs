@@ -29,6 +29,12 @@ impl From<&str> for ChainName {
     }
 }
 
+impl From<String> for ChainName {
+    fn from(name: String) -> Self {
+        Self(name.into_bytes().into())
+    }
+}
+
 impl From<&[u8]> for ChainName {
     fn from(name: &[u8]) -> Self {
         Self(name.into())
