@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 use crate::workspace::{Package, Workspace};
-use crate::{Outcome, dependencies, examples, file_size, fuzz, layering, process};
+use crate::{Outcome, dependencies, examples, file_size, fuzz, layering, links, process};
 
 struct Step {
     name: &'static str,
@@ -33,6 +33,11 @@ const STEPS: &[Step] = &[
         name: "dependencies",
         about: "each third-party crate is explained",
         run: dependencies::check,
+    },
+    Step {
+        name: "links",
+        about: "links between the documents lead somewhere",
+        run: links::check,
     },
     Step {
         name: "deny",

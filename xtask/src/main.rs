@@ -11,6 +11,7 @@ mod examples;
 mod file_size;
 mod fuzz;
 mod layering;
+mod links;
 mod netns;
 mod process;
 mod programs;
@@ -49,6 +50,11 @@ const COMMANDS: &[Command] = &[
         name: "dependencies",
         about: "check that docs/dependencies.md explains each third-party crate",
         run: dependencies::run,
+    },
+    Command {
+        name: "links",
+        about: "check that links between the documents lead somewhere",
+        run: links::run,
     },
     Command {
         name: "file-size",

@@ -1,4 +1,4 @@
-//! Finding and reading the Rust files below a directory.
+//! Finding and reading the files of one kind below a directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,13 @@ pub(crate) struct SourceFile {
 
 /// Every `.rs` file below `directory`, in a fixed order. Hidden directories and build output are left out.
 pub(crate) fn rust_files(directory: &Path) -> Result<Vec<SourceFile>, String> {
+    files(directory, "rs")
+}
+
+/// The same for any other extension.
+pub(crate) fn files(directory: &Path, extension: &str) -> Result<Vec<SourceFile>, String> {
     let mut paths = Vec::new();
-    collect(directory, &mut paths)
+    collect(directory, extension, &mut paths)
         .map_err(|error| format!("{} could not be searched: {error}", directory.display()))?;
     paths.sort();
     paths.iter().map(|path| SourceFile::read(directory, path)).collect()
@@ -29,16 +34,16 @@ impl SourceFile {
     }
 }
 
-fn collect(directory: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
+fn collect(directory: &Path, wanted: &str, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let path = entry.path();
         let name = entry.file_name();
         if entry.file_type()?.is_dir() {
             if name != "target" && !name.as_encoded_bytes().starts_with(b".") {
-                collect(&path, paths)?;
+                collect(&path, wanted, paths)?;
             }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == wanted) {
             paths.push(path);
         }
     }

@@ -243,15 +243,7 @@ impl fmt::Display for RejectedByNack {
 
 /// The name of a motive in the reference.
 pub(crate) fn motive_name(motive: RejectionMotive) -> &'static str {
-    match motive {
-        RejectionMotive::NoMotive => "no_motive",
-        RejectionMotive::TooManyConnections => "too_many_connections",
-        RejectionMotive::UnknownChainName => "unknown_chain_name",
-        RejectionMotive::DeprecatedP2pVersion => "deprecated_p2p_version",
-        RejectionMotive::DeprecatedDistributedDbVersion => "deprecated_distributed_db_version",
-        RejectionMotive::AlreadyConnected => "already_connected",
-        _ => "unknown_motive",
-    }
+    motive.name()
 }
 
 fn texts(points: &PointList) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::{Difficulty, PeerId, PublicKey, SecretKey, Stamp, search_in_parallel}
 
 /// Who a peer is: its secret key and the proof of work on its public key. Octez: `P2p_identity.t`.
 ///
-/// An identity is made once and kept in a file, see [`Identity::read_file`] and [`Identity::write_new_file`]. The
+/// An identity is made once and kept in a file (`read_file`, `write_new_file`, with the feature `identity-file`). The
 /// secret key is wiped from memory when dropped and never printed.
 ///
 /// ```

@@ -1,5 +1,9 @@
 //! Keys, peer ids, proof of work and sealed boxes of the Tezos peer-to-peer protocol.
 //!
+//! Take it alone to make and check identities, to search or verify proof of work, or to open recorded sessions. For
+//! connections take `p2p-socket`, which stands on it. What the protocol does not give is not here either: no forward
+//! secrecy, no signatures, no passwords.
+//!
 //! Two peers agree on a [`ChannelKey`], derive the [`SessionNonces`] from the connection messages that they
 //! exchanged, and from then on each seals what it sends with a [`Sealer`] and opens what it receives with an
 //! [`Opener`]. All of this knows no socket, clock or task; it takes bytes and gives bytes.
@@ -26,13 +30,14 @@
 //!
 //! Before it speaks to the network, a peer needs an [`Identity`]: a secret key, and a [`Stamp`] that proves work on
 //! its public key. The stamp is searched once, with [`Identity::generate`] or [`search_in_parallel`], and kept in a
-//! file.
+//! file. The examples `identity` and `seal` show both halves of this crate at work.
 //!
 //! # Features
 //!
-//! - `fast` (default): seal, open and agree with [dryoc](https://docs.rs/dryoc), which uses the vector instructions
-//!   that it finds at run time. Without it the portable RustCrypto and dalek crates do the same work. Both give
-//!   the same bytes.
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `fast` | yes | vector instructions as they are found at run time, in kernels of this crate and in [dryoc](https://docs.rs/dryoc); without it, portable crates give the same bytes |
+//! | `identity-file` | yes | [`Identity`] as JSON and in a file, as Tezos nodes keep it |
 
 #[cfg(all(feature = "fast", target_arch = "x86_64"))]
 mod box_kernel;
@@ -40,7 +45,9 @@ mod channel_key;
 mod cipher;
 mod difficulty;
 mod identity;
+#[cfg(feature = "identity-file")]
 mod identity_file;
+#[cfg(feature = "identity-file")]
 mod identity_json;
 mod instruction_set;
 mod keys;
@@ -57,7 +64,9 @@ mod target;
 pub use channel_key::{ChannelKey, WeakPublicKey};
 pub use difficulty::{Difficulty, InvalidDifficulty};
 pub use identity::{Identity, NotEnoughProofOfWork};
+#[cfg(feature = "identity-file")]
 pub use identity_file::{ReadIdentityError, WriteIdentityError};
+#[cfg(feature = "identity-file")]
 pub use identity_json::InvalidIdentity;
 pub use instruction_set::InstructionSet;
 pub use keys::{InvalidPublicKey, PublicKey, SecretKey};

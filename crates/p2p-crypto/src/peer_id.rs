@@ -71,7 +71,8 @@ impl FromStr for PeerId {
             return Err(InvalidPeerId::Length { bytes: text.len() });
         }
         let mut buffer = [0; PREFIX.len() + Self::SIZE + CHECKSUM_SIZE];
-        let size = bs58::decode(text).with_check(None).onto(&mut buffer)?;
+        let decoded = bs58::decode(text).with_check(None).onto(&mut buffer);
+        let size = decoded.map_err(InvalidPeerId::of_base58)?;
         let digest = buffer
             .get(..size)
             .and_then(|prefixed| prefixed.strip_prefix(&PREFIX))
@@ -104,8 +105,8 @@ pub enum InvalidPeerId {
     Prefix,
 }
 
-impl From<bs58::decode::Error> for InvalidPeerId {
-    fn from(error: bs58::decode::Error) -> Self {
+impl InvalidPeerId {
+    fn of_base58(error: bs58::decode::Error) -> Self {
         use bs58::decode::Error;
         match error {
             Error::InvalidCharacter { index, .. } | Error::NonAsciiCharacter { index } => Self::Character { index },

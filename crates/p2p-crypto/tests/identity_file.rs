@@ -1,4 +1,5 @@
 //! Identity files: what is read, what is refused, and that nothing is ever overwritten or left behind.
+#![cfg(feature = "identity-file")]
 
 use std::error::Error;
 use std::fs;

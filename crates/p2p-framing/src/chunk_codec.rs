@@ -35,6 +35,7 @@ pub struct ChunkCodec {
 
 impl ChunkCodec {
     /// Seals with `sealer` in chunks of at most `chunk_size`, opens with `opener`.
+    #[must_use]
     pub fn new(sealer: Sealer, opener: Opener, chunk_size: ChunkSize) -> Self {
         Self {
             sealer: ChunkSealer::new(sealer, chunk_size),

@@ -40,11 +40,13 @@ impl ChunkSize {
     }
 
     /// The size on the wire, in bytes.
+    #[must_use]
     pub const fn bytes(self) -> usize {
         self.0 as usize
     }
 
     /// How many bytes of plaintext one chunk carries at most.
+    #[must_use]
     pub const fn max_plaintext(self) -> usize {
         self.bytes() - CHUNK_OVERHEAD
     }
@@ -67,6 +69,7 @@ impl TryFrom<usize> for ChunkSize {
 /// A chunk size outside of 19..=65535. Octez: `Invalid_chunks_size`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid chunk size {value}: it must lie between {min} and {max} bytes")]
+#[non_exhaustive]
 pub struct InvalidChunkSize {
     /// What was asked for, in bytes.
     pub value: usize,

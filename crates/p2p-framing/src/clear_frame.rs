@@ -71,6 +71,7 @@ pub struct ClearFrameCodec {
 
 impl ClearFrameCodec {
     /// Refuses bodies of more than `maximum` bytes.
+    #[must_use]
     pub fn new(maximum: usize) -> Self {
         Self { maximum }
     }

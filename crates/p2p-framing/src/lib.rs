@@ -6,9 +6,10 @@
 //! message = whatever the message encoding reads from the stream, without regard to chunk borders
 //! ```
 //!
-//! This crate knows no socket, clock or task. It serves a connection ([`ChunkSealer`] and [`ChunkOpener`], which
-//! work in place on the caller's buffers), a [`Framed`](tokio_util::codec::Framed) ([`ChunkCodec`]), or a dissector
-//! of captured traffic.
+//! Take it alone for a dissector of captured traffic, a proxy, or a transport of your own; for connections take
+//! `p2p-socket`, which stands on it. It knows no socket, clock or task. [`ChunkSealer`] and [`ChunkOpener`] work in place on
+//! the caller's buffers, [`ChunkCodec`] in a [`Framed`](tokio_util::codec::Framed), and [`encoding`] has what turns messages
+//! into bytes. The example `dissect` opens a recorded session.
 //!
 //! ```
 //! use bytes::{Bytes, BytesMut};

@@ -33,11 +33,13 @@ impl Point {
     pub const MAX_TEXT_SIZE: usize = 47;
 
     /// The address.
+    #[must_use]
     pub fn address(&self) -> IpAddr {
         self.0.ip()
     }
 
     /// The port.
+    #[must_use]
     pub fn port(&self) -> u16 {
         self.0.port()
     }
@@ -145,11 +147,13 @@ impl PointList {
     }
 
     /// The points.
+    #[must_use]
     pub fn as_slice(&self) -> &[Point] {
         &self.0
     }
 
     /// The points, to keep.
+    #[must_use]
     pub fn into_vec(self) -> Vec<Point> {
         self.0
     }

@@ -22,6 +22,7 @@ pub struct WireReader<'a> {
 
 impl<'a> WireReader<'a> {
     /// Reads `bytes` from their beginning.
+    #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
@@ -104,11 +105,13 @@ impl<'a> WireReader<'a> {
     }
 
     /// Whether everything has been read.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// Everything that is left.
+    #[must_use]
     pub fn rest(self) -> &'a [u8] {
         self.rest
     }

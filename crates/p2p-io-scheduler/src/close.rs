@@ -42,6 +42,7 @@ pub enum CloseError {
 
 impl CloseError {
     /// Bytes that were accepted and not handed to the stream.
+    #[must_use]
     pub fn lost(&self) -> usize {
         match self {
             Self::DeadlineExceeded { lost } | Self::Io { lost, .. } => *lost,

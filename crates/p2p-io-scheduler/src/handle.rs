@@ -35,15 +35,22 @@ pub struct Weight(NonZeroU32);
 /// assert_eq!(options.read_queue, 0);
 /// assert_eq!(options.weight.get(), 1);
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct RegisterOptions {
     /// The connection's share, in both directions. 1 by default.
     pub weight: Weight,
     /// How many bytes are accepted at most that can't be sent yet. 0 by default: nothing is queued. It is filled by the
     /// user only, and bounds what a remote that does not read can make this connection hold.
+    #[cfg_attr(feature = "serde", serde(with = "crate::human::bytes"))]
     pub write_queue: usize,
     /// How many bytes are read ahead at most for a reader with a smaller buffer; 1 MiB at most in one read. 0 by default:
     /// nothing is read that nobody asked for. It bounds what a remote that sends can make this connection hold.
+    #[cfg_attr(feature = "serde", serde(with = "crate::human::bytes"))]
     pub read_queue: usize,
 }
 
@@ -85,11 +92,13 @@ impl ScheduledHandle {
     }
 
     /// The connection's name.
+    #[must_use]
     pub fn id(&self) -> ScheduledId {
         self.connection.id
     }
 
     /// Bytes and flows of this connection.
+    #[must_use]
     pub fn stat(&self) -> Stat {
         let Connection {
             receiving,
@@ -101,6 +110,7 @@ impl ScheduledHandle {
     }
 
     /// The connection's share.
+    #[must_use]
     pub fn weight(&self) -> Weight {
         lock(&self.connection.share).weight
     }
@@ -124,6 +134,7 @@ impl ScheduledHandle {
     }
 
     /// Why the connection ended, the cause first; empty while it has no reason to.
+    #[must_use]
     pub fn closing_reasons(&self) -> Vec<ClosingReason> {
         lock(&self.connection.closing_reasons).clone()
     }
@@ -166,7 +177,7 @@ impl Connection {
     pub(crate) fn add_closing_reason(&self, reason: ClosingReason) {
         let mut reasons = lock(&self.closing_reasons);
         if reasons.len() < MAX_CLOSING_REASONS && !reasons.contains(&reason) {
-            tracing::debug!(connection = self.id.0, %reason, "connection ends");
+            tracing::debug!(target: "p2p_io_scheduler", connection = self.id.0, %reason, "connection ends");
             reasons.push(reason);
         }
     }
@@ -223,6 +234,7 @@ impl Weight {
     };
 
     /// A weight; `None` for 0 and above [`Weight::MAX`].
+    #[must_use]
     pub const fn new(weight: u32) -> Option<Self> {
         match NonZeroU32::new(weight) {
             Some(number) if weight <= Self::MAX.get() => Some(Self(number)),
@@ -231,8 +243,26 @@ impl Weight {
     }
 
     /// The weight as a number.
+    #[must_use]
     pub const fn get(self) -> u32 {
         self.0.get()
+    }
+}
+
+/// A number that is no [`Weight`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a weight is a number from 1 to {}, not {value}", Weight::MAX.get())]
+#[non_exhaustive]
+pub struct InvalidWeight {
+    /// The number.
+    pub value: u32,
+}
+
+impl TryFrom<u32> for Weight {
+    type Error = InvalidWeight;
+
+    fn try_from(value: u32) -> Result<Self, InvalidWeight> {
+        Self::new(value).ok_or(InvalidWeight { value })
     }
 }
 
@@ -244,6 +274,7 @@ impl Default for Weight {
 
 impl ScheduledId {
     /// The id as a number; ids rise in the order of registration.
+    #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }

@@ -1,5 +1,8 @@
 //! Rate-limited I/O for tokio, shared fairly between connections.
 //!
+//! Take it when many streams of a program share a line, and no single one may take it all, whatever they carry: it knows
+//! nothing of Tezos. It limits one process; the traffic of a whole machine is the operating system's to shape.
+//!
 //! An [`IoScheduler`] holds one download and one upload limit. Every connection that is registered with it becomes a
 //! [`ScheduledIo`], which is itself `AsyncRead + AsyncWrite` and serves any protocol. While the connections together
 //! want more than a limit, each one gets a share by its [`Weight`]; one that wants less than its share gets all it
@@ -46,7 +49,16 @@
 //! runtime of whoever had to wait first. If connections of one scheduler live in several runtimes, each of these has to be
 //! driven for as long as it exists: one that rests stops the others.
 //!
-//! There are no cargo features.
+//! # Events
+//!
+//! One, through `tracing`: `connection ends`, of level debug and target `p2p_io_scheduler`, for each reason that a connection
+//! is given for its end, with the fields `connection` (its [`ScheduledId`]) and `reason`.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `serde` | no | [`Limits`], [`RegisterOptions`] and what is in them in configuration files: `upload = "10 MB/s"` |
 
 mod budget;
 mod close;
@@ -54,17 +66,21 @@ mod closing;
 mod connection;
 mod fair_queue;
 mod handle;
+#[cfg(feature = "serde")]
+mod human;
 mod pacer;
 mod queue;
 mod rate;
 mod scheduler;
+mod size;
 mod stat;
 
 pub use close::{CloseError, Drain};
 pub use closing::{ClosingReason, Direction, SchedulerClosed};
 pub use connection::ScheduledIo;
-pub use handle::{RegisterOptions, ScheduledHandle, ScheduledId, Weight};
+pub use handle::{InvalidWeight, RegisterOptions, ScheduledHandle, ScheduledId, Weight};
 pub use queue::Queued;
 pub use rate::{BytesPerSecond, Limits, ParseBytesPerSecondError};
 pub use scheduler::IoScheduler;
+pub use size::{ByteSize, ParseByteSizeError};
 pub use stat::Stat;

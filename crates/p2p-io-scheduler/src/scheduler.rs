@@ -73,6 +73,7 @@ struct Registry {
 
 impl IoScheduler {
     /// A scheduler with these limits. The limits, counters and averages live by tokio's clock.
+    #[must_use]
     pub fn new(limits: Limits) -> Self {
         let epoch = Instant::now();
         Self {
@@ -121,6 +122,7 @@ impl IoScheduler {
     }
 
     /// The limits.
+    #[must_use]
     pub fn limits(&self) -> Limits {
         self.shared.registry().limits
     }
@@ -137,6 +139,7 @@ impl IoScheduler {
     }
 
     /// Bytes and flows of all connections together, also those that are gone.
+    #[must_use]
     pub fn global_stat(&self) -> Stat {
         let Shared { receiving, sending, .. } = &*self.shared;
         Stat::read(&receiving.meter, &sending.meter, self.shared.now())

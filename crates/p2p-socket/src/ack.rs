@@ -27,6 +27,7 @@ pub enum Ack {
 
 impl Ack {
     /// The refusal for a remote that announced `p2p_version`: version 0 knows neither motive nor points.
+    #[must_use]
     pub fn nack(p2p_version: u16, motive: RejectionMotive, points: PointList) -> Self {
         if p2p_version == 0 {
             Self::NackVersion0
@@ -36,6 +37,7 @@ impl Ack {
     }
 
     /// The plaintext of the chunk.
+    #[must_use]
     pub fn encode(&self) -> BytesMut {
         let mut out = BytesMut::new();
         match self {
@@ -95,6 +97,7 @@ pub enum RejectionMotive {
 
 impl RejectionMotive {
     /// The motive of a code on the wire.
+    #[must_use]
     pub fn from_code(code: i16) -> Self {
         match code {
             0 => Self::NoMotive,
@@ -108,6 +111,7 @@ impl RejectionMotive {
     }
 
     /// The code on the wire.
+    #[must_use]
     pub fn code(self) -> i16 {
         match self {
             Self::NoMotive => 0,

@@ -9,12 +9,12 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::codec::{Decoder, Encoder};
-use tracing::debug;
 
 use crate::{
     Config, Connection, ConnectionOptions, MemoryBudget, Metadata, PeerInfo, RejectionMotive, deadline,
     exchange::{Exchange, FinishError},
     handshake::{AcceptError, AuthenticateError, AuthenticatedPeer, Hello, LocalPeer, NackError},
+    telemetry,
 };
 
 /// Finds out who the remote is. Octez: `P2p_socket.authenticate`.
@@ -101,27 +101,29 @@ where
         required_proof_of_work: config.required_difficulty.target(),
         metadata,
     };
-    let timeout = config.handshake_timeout;
-    let deadline = deadline::after(Instant::now(), timeout);
-    let mut exchange = Exchange::new(config.scheduler.register(io)?, deadline, config.cancellation.clone());
+    let (started, timeout) = (Instant::now(), config.handshake_timeout);
+    let deadline = deadline::after(started, timeout);
     let result = async {
+        let mut exchange = Exchange::new(config.scheduler.register(io)?, deadline, config.cancellation.clone());
         let (hello, output) = Hello::start(local, role, remote, message_nonce, deadline.into_std())?;
         let hello = hello.with_instruction_set(config.instruction_set);
         let (metadata_exchange, output) = exchange.take(hello, output).await?;
-        exchange.take(metadata_exchange, output).await
+        let peer = exchange.take(metadata_exchange, output).await?;
+        Ok((exchange, peer))
     };
     match result.await {
-        Ok(peer) => {
-            debug!(peer_id = %peer.info().peer_id, ?role, %remote, "authenticated");
+        Ok((exchange, peer)) => {
+            telemetry::authenticated(remote, peer.info());
             Ok(Authenticated {
                 exchange,
                 peer,
+                started,
                 timeout,
                 memory_budget: config.memory_budget.clone(),
             })
         }
         Err(error) => {
-            debug!(?role, %remote, %error, "not authenticated");
+            telemetry::not_authenticated(role, remote, &error);
             Err(error)
         }
     }
@@ -134,6 +136,7 @@ where
 pub struct Authenticated<T, D> {
     exchange: Exchange<ScheduledIo<T>>,
     peer: AuthenticatedPeer<D>,
+    started: Instant,
     timeout: Duration,
     memory_budget: Option<MemoryBudget>,
 }
@@ -170,7 +173,12 @@ where
         <C as Encoder<M>>::Error: std::error::Error + Send + Sync + 'static,
         <C as Decoder>::Error: std::error::Error + Send + Sync + 'static,
     {
-        options.validate()?;
+        let (role, peer_id) = (self.peer.info().role, self.peer.info().peer_id);
+        let not_accepted = |error| {
+            telemetry::not_accepted(role, peer_id, &error);
+            error
+        };
+        options.validate().map_err(|error| not_accepted(error.into()))?;
         let share = self.memory_budget.as_ref().map(|budget| budget.reserve(&options));
         let memory_share = match share.transpose() {
             Ok(share) => share,
@@ -179,20 +187,21 @@ where
                 let _ = self
                     .nack(RejectionMotive::TooManyConnections, PointList::default())
                     .await;
-                return Err(exhausted.into());
+                return Err(not_accepted(exhausted.into()));
             }
         };
         let Self {
             mut exchange,
             peer,
+            started,
             timeout,
             ..
         } = self;
-        let peer_id = peer.info().peer_id;
-        let (ack_exchange, output) = peer.accept(deadline::after(Instant::now(), timeout).into_std())?;
+        let accepted = peer.accept(deadline::after(Instant::now(), timeout).into_std());
+        let (ack_exchange, output) = accepted.map_err(|error| not_accepted(error.into()))?;
         match exchange.take(ack_exchange, output).await {
             Ok(established) => {
-                debug!(%peer_id, "accepted");
+                telemetry::accepted(role, peer_id, started.elapsed());
                 let (io, input, cancellation) = exchange.into_parts();
                 Ok(Connection::start(
                     io,
@@ -204,10 +213,7 @@ where
                     &cancellation,
                 ))
             }
-            Err(error) => {
-                debug!(%peer_id, %error, "not accepted");
-                Err(error)
-            }
+            Err(error) => Err(not_accepted(error)),
         }
     }
 
@@ -221,7 +227,7 @@ where
     ///
     /// Not cancel safe; dropping it closes the transport.
     pub async fn nack(self, motive: RejectionMotive, points: PointList) -> Result<(), NackError> {
-        debug!(peer_id = %self.peer.info().peer_id, %motive, "refused");
+        telemetry::refused(self.peer.info(), motive);
         let output: Bytes = self.peer.nack(motive, points)?;
         self.exchange
             .finish(output, self.timeout)

@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{MemoryBudget, NetworkVersion};
 
-/// What we are and what we demand, the same for every connection. Cheap to clone.
+/// What we are and what we demand, the same for every connection. Cheap to clone. With the feature `serde`, `Settings` makes
+/// one from a configuration file.
 ///
 /// ```
 /// use std::time::Duration;
@@ -130,11 +131,13 @@ impl Config {
     }
 
     /// Our keys and proof of work.
+    #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
     /// What we announce to speak.
+    #[must_use]
     pub fn announced_version(&self) -> &NetworkVersion {
         &self.announced_version
     }

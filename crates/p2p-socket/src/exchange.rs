@@ -14,11 +14,11 @@ use tokio::{
     time::{Instant, Sleep, sleep_until, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
 
 use crate::{
     deadline,
     handshake::{End, Progress, Step},
+    telemetry,
 };
 
 /// How much is read at a time: a connection message and what may come right behind it.
@@ -118,7 +118,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
             // Go on reading after a failed write: what the remote sent before it closed, a nack perhaps, tells more.
             if let Err(error) = written {
                 self.output.clear();
-                debug!(%error, "writing failed during the handshake");
+                telemetry::handshake_writing_failed(&error);
             }
         }
         let room = max_input.saturating_sub(self.input.len());

@@ -1,5 +1,9 @@
 //! Typed, encrypted connections between peers of a Tezos network.
 //!
+//! Take it to talk to Tezos nodes, or for a network of your own that is content with what their protocol gives: both sides
+//! prove who they are, what they say is secret and can not be forged, and there is no forward secrecy. Whom to talk to, how
+//! many to have and whom to ban is the program's.
+//!
 //! A connection begins with a handshake over any `AsyncRead + AsyncWrite`: [`authenticate`] finds out who the remote
 //! is, then one of [`Authenticated::accept`] and [`Authenticated::nack`] answers it. An accepted [`Connection`] carries
 //! messages of any type both ways, in bounded queues. All connections of a [`Config`] share its bandwidth.
@@ -32,8 +36,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The handshake is also there without I/O, as a state machine over bytes: [`handshake`]. A listener for strangers asks
-//! an [`Admission`] before each handshake.
+//! - A listener for strangers asks an [`Admission`] before each handshake.
+//! - The handshake is also there without I/O, as a state machine over bytes: [`handshake`].
+//! - Events for operators, by names that one can rely on, and metrics: [`telemetry`].
+//! - The repository has a guide to a network of one's own, a table for those who know Octez, and examples: `echo`, `chat`,
+//!   `custom_types`, `unix_socket`, `in_memory`, `bandwidth`, `graceful_shutdown`.
 //!
 //! # Features
 //!
@@ -42,6 +49,8 @@
 //! | `fast` | yes | the fast cipher backend of p2p-crypto |
 //! | `bincode` | no | `p2p_framing::encoding::BincodeEncoding` for any serde type |
 //! | `postcard` | no | `p2p_framing::encoding::PostcardEncoding` for any serde type |
+//! | `metrics` | no | counters through the `metrics` facade: see [`telemetry`] |
+//! | `serde` | no | `Settings`, [`ConnectionOptions`] and [`AdmissionLimits`] in configuration files |
 
 mod ack;
 pub mod admission;
@@ -50,13 +59,21 @@ mod config;
 mod connection;
 mod connection_message;
 mod deadline;
+mod error_name;
 mod exchange;
 pub mod handshake;
+#[cfg(feature = "serde")]
+mod human;
 mod memory_budget;
 mod metadata;
 mod peer_info;
+#[cfg(feature = "serde")]
+mod settings;
+pub mod telemetry;
 mod version;
 
+#[cfg(feature = "serde")]
+pub use crate::settings::{InvalidSettings, Settings};
 pub use crate::{
     ack::{Ack, RejectionMotive},
     admission::{Admission, AdmissionLimits, Displaced, Permit, Refused},
@@ -78,3 +95,8 @@ pub use crate::{
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// So do the programs of the guide.
+#[cfg(all(doctest, feature = "postcard", feature = "serde"))]
+#[doc = include_str!("../../../docs/guide.md")]
+struct Guide;

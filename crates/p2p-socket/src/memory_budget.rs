@@ -33,6 +33,7 @@ pub struct MemoryBudget {
 
 impl MemoryBudget {
     /// A budget of so many bytes.
+    #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self {
             free: Arc::new(AtomicUsize::new(bytes)),
@@ -40,6 +41,7 @@ impl MemoryBudget {
     }
 
     /// How many bytes no connection has taken.
+    #[must_use]
     pub fn free(&self) -> usize {
         self.free.load(Relaxed)
     }
@@ -72,6 +74,7 @@ impl Drop for MemoryShare {
 /// The connections that there are leave too little of a [`MemoryBudget`] for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the queues of a connection need {needed} bytes, and {free} are left of the memory budget")]
+#[non_exhaustive]
 pub struct MemoryBudgetExhausted {
     /// What both queues may take, in bytes.
     pub needed: usize,

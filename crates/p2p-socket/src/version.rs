@@ -11,11 +11,13 @@ pub struct ChainName(Arc<[u8]>);
 
 impl ChainName {
     /// The name of mainnet.
+    #[must_use]
     pub fn mainnet() -> Self {
         Self::from("TEZOS_MAINNET")
     }
 
     /// The bytes of the name.
+    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -24,6 +26,12 @@ impl ChainName {
 impl From<&str> for ChainName {
     fn from(name: &str) -> Self {
         Self(name.as_bytes().into())
+    }
+}
+
+impl From<String> for ChainName {
+    fn from(name: String) -> Self {
+        Self(name.into_bytes().into())
     }
 }
 
@@ -59,6 +67,7 @@ pub struct NetworkVersion {
 
 impl NetworkVersion {
     /// What a node of `chain_name` announces today: distributed db version 2, p2p version 1.
+    #[must_use]
     pub fn current(chain_name: ChainName) -> Self {
         Self {
             chain_name,
@@ -143,6 +152,7 @@ impl SupportedVersions {
     }
 
     /// What nodes of `chain_name` support today: distributed db versions 0 to 2, p2p versions 0 and 1.
+    #[must_use]
     pub fn current(chain_name: ChainName) -> Self {
         Self {
             chain_name,
@@ -152,6 +162,7 @@ impl SupportedVersions {
     }
 
     /// What to announce: the greatest of each set.
+    #[must_use]
     pub fn announced(&self) -> NetworkVersion {
         NetworkVersion {
             chain_name: self.chain_name.clone(),
@@ -206,6 +217,7 @@ pub struct NoVersions;
 /// The remote speaks nothing that we speak. Octez: `Rejected_no_common_protocol`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no common protocol with a peer that announced {announced}: {motive}")]
+#[non_exhaustive]
 pub struct NoCommonProtocol {
     /// What to tell the remote.
     pub motive: RejectionMotive,

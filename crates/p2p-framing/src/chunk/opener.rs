@@ -15,6 +15,7 @@ pub struct ChunkOpener {
 
 impl ChunkOpener {
     /// Opens chunks with `opener`.
+    #[must_use]
     pub fn new(opener: Opener) -> Self {
         Self { opener }
     }

@@ -33,11 +33,13 @@ pub struct ChunkSealer {
 
 impl ChunkSealer {
     /// Seals chunks of at most `chunk_size` with `sealer`.
+    #[must_use]
     pub fn new(sealer: Sealer, chunk_size: ChunkSize) -> Self {
         Self { sealer, chunk_size }
     }
 
     /// The size that chunks are filled up to.
+    #[must_use]
     pub fn chunk_size(&self) -> ChunkSize {
         self.chunk_size
     }
@@ -245,6 +247,7 @@ impl ChunkSealer {
     }
 
     /// How many bytes [`seal_run`](Self::seal_run) appends for this many bytes of plaintext.
+    #[must_use]
     pub fn sealed_size(&self, plaintext: usize) -> usize {
         let chunks = plaintext.div_ceil(self.chunk_size.max_plaintext());
         chunks.saturating_mul(CHUNK_OVERHEAD).saturating_add(plaintext)
@@ -319,6 +322,7 @@ fn write_header(out: &mut BytesMut, start: usize) {
     };
     *header = size.to_be_bytes();
 }
+
 /// Why plaintext could not be sealed as one chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

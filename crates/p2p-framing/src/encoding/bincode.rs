@@ -60,6 +60,7 @@ pub struct BincodeEncoding<M> {
 
 impl<M> BincodeEncoding<M> {
     /// Messages of at most `maximum` bytes when encoded.
+    #[must_use]
     pub fn new(maximum: usize) -> Self {
         Self {
             maximum,

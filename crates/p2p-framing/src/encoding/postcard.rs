@@ -34,6 +34,7 @@ pub struct PostcardEncoding<M> {
 
 impl<M> PostcardEncoding<M> {
     /// Messages of at most `maximum` bytes when encoded.
+    #[must_use]
     pub fn new(maximum: usize) -> Self {
         Self {
             maximum,

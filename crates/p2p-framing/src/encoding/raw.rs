@@ -25,6 +25,7 @@ pub struct RawEncoding {
 
 impl RawEncoding {
     /// Messages of at most `maximum` bytes.
+    #[must_use]
     pub fn new(maximum: usize) -> Self {
         Self { maximum }
     }

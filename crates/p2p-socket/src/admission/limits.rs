@@ -9,6 +9,11 @@ use std::time::Duration;
 /// assert_eq!(limits.half_open_per_network, AdmissionLimits::DEFAULT_HALF_OPEN_PER_NETWORK);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct AdmissionLimits {
     /// How many connections may be half-open in all; 0 counts as 1.
     pub half_open: usize,
@@ -18,6 +23,7 @@ pub struct AdmissionLimits {
     /// With so many offences that are not forgiven a network is refused; 0 refuses nobody. Loopback never is.
     pub offences: u32,
     /// In this time one offence is forgiven.
+    #[cfg_attr(feature = "serde", serde(with = "crate::human::duration"))]
     pub forgiveness: Duration,
     /// Of how many networks the offences are remembered. When there are more, those with the least to be forgiven are
     /// forgotten.

@@ -50,6 +50,8 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
+use crate::telemetry;
+
 pub use self::{
     limits::AdmissionLimits,
     network::Network,
@@ -68,6 +70,7 @@ pub struct Admission {
 
 impl Admission {
     /// Nobody is there yet.
+    #[must_use]
     pub fn new(limits: &AdmissionLimits) -> Self {
         Self {
             table: Arc::new(Mutex::new(AdmissionTable::new(limits))),
@@ -82,8 +85,10 @@ impl Admission {
     /// [`Refused`] if the network of `remote` has offended too often lately.
     pub fn admit(&self, remote: IpAddr) -> Result<Permit, Refused> {
         let token = CancellationToken::new();
-        let admitted = self.table().admit(remote, token.clone(), Instant::now().into_std())?;
+        let admitted = self.table().admit(remote, token.clone(), Instant::now().into_std());
+        let admitted = admitted.inspect_err(telemetry::not_admitted)?;
         if let Some(displaced) = admitted.displaced {
+            telemetry::displaced(Network::of(remote));
             displaced.cancel();
         }
         Ok(Permit {
@@ -95,6 +100,7 @@ impl Admission {
     }
 
     /// How many permits there are.
+    #[must_use]
     pub fn half_open(&self) -> usize {
         self.table().half_open()
     }

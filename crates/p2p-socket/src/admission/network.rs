@@ -22,6 +22,7 @@ impl Network {
     const IPV6_BITS: u32 = 64;
 
     /// The network to which an address belongs.
+    #[must_use]
     pub fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V4(address) => IpAddr::V4(address),

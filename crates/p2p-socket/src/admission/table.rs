@@ -73,6 +73,7 @@ struct Held<T> {
 
 impl<T> AdmissionTable<T> {
     /// An empty table.
+    #[must_use]
     pub fn new(limits: &AdmissionLimits) -> Self {
         Self {
             half_open: limits.half_open.max(1),
@@ -111,11 +112,13 @@ impl<T> AdmissionTable<T> {
     }
 
     /// How many handshakes have a place.
+    #[must_use]
     pub fn half_open(&self) -> usize {
         self.places.len()
     }
 
     /// Of how many networks offences are remembered.
+    #[must_use]
     pub fn offenders(&self) -> usize {
         self.offenders.len()
     }

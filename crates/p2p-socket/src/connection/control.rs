@@ -38,21 +38,25 @@ impl<D> Control<D> {
 
     /// Who the remote is and what it says about itself.
     /// Octez: `P2p_socket.info`, `local_metadata`, `remote_metadata`, `private_node`.
+    #[must_use]
     pub fn info(&self) -> &PeerInfo<D> {
         &self.info
     }
 
     /// Bytes and flow in both directions, as they are on the wire. Octez: `P2p_socket.stat`.
+    #[must_use]
     pub fn stat(&self) -> Stat {
         self.status.scheduled.stat()
     }
 
     /// The transport as the scheduler sees it: its weight can be changed there.
+    #[must_use]
     pub fn scheduled(&self) -> &ScheduledHandle {
         &self.status.scheduled
     }
 
     /// The token that ends the connection at once: nothing is flushed. Octez: `canceler`.
+    #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         &self.status.cancellation
     }
@@ -64,11 +68,13 @@ impl<D> Control<D> {
     }
 
     /// Why the connection has ended or will: what was said first.
+    #[must_use]
     pub fn closing_reason(&self) -> Option<DisconnectionReason> {
         self.closing_reasons().into_iter().next()
     }
 
     /// Everything that was said about why the connection ends, in the order in which it was said.
+    #[must_use]
     pub fn closing_reasons(&self) -> Vec<DisconnectionReason> {
         self.status.reasons()
     }
@@ -107,6 +113,7 @@ impl<D> Control<D> {
     }
 
     /// Whether the connection has ended in both directions.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.status.is_ended(Direction::Receiving) && self.status.is_ended(Direction::Sending)
     }

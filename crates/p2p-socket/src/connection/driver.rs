@@ -13,14 +13,16 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 use tokio_util::{codec::Decoder, sync::WaitForCancellationFutureOwned};
-use tracing::debug;
 
 use super::{
     CloseError, ConnectionError, Direction, DisconnectionReason, Drain,
     link::{Ends, Link, lock},
     status::CloseRequest,
 };
-use crate::exchange::{Discarded, poll_discard};
+use crate::{
+    exchange::{Discarded, poll_discard},
+    telemetry,
+};
 
 /// How long queued messages may take to be written after the remote has closed its direction. It usually has closed
 /// both, and the first write tells.
@@ -104,7 +106,7 @@ where
 
     fn poll_open(&mut self, cx: &mut Context<'_>) {
         if let Poll::Ready(Err(error)) = self.poll_write(cx) {
-            debug!(%error, "sending failed");
+            telemetry::sending_failed(&error);
             self.stop_writing(&error);
             self.phase = Phase::WriteFailed(error);
         }
@@ -140,7 +142,7 @@ where
         let Poll::Ready(cause) = self.poll_incoming() else {
             return;
         };
-        debug!(%cause, "receiving ended");
+        telemetry::receiving_ended(&cause);
         let drain = match (&self.phase, &cause) {
             (Phase::Open, ConnectionError::ClosedByPeer | ConnectionError::Truncated { .. }) => {
                 Drain::Flush(FLUSH_AFTER_END)
@@ -315,6 +317,7 @@ impl<T, M, C> Driver<T, M, C> {
         drop(reader);
         // The handles may live on.
         self.link.ends.transport.close();
+        telemetry::closed(&queues.status.cause(), &queues.status.scheduled);
         queues.status.finish(outcome);
     }
 }
@@ -347,7 +350,6 @@ where
         }
         if let Poll::Ready(outcome) = this.poll_closing(cx) {
             this.finish(ConnectionError::ClosedLocally, outcome);
-            debug!("closed");
             return Poll::Ready(());
         }
         Poll::Pending

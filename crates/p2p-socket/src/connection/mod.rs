@@ -36,7 +36,7 @@ use tokio_util::{
     codec::{Decoder, Encoder},
     sync::CancellationToken,
 };
-use tracing::{Instrument, debug_span};
+use tracing::Instrument;
 
 pub use self::{
     control::{Control, Drain},
@@ -56,7 +56,7 @@ use self::{
     status::Status,
     writer::Writer,
 };
-use crate::{PeerInfo, handshake::Established, memory_budget::MemoryShare};
+use crate::{PeerInfo, handshake::Established, memory_budget::MemoryShare, telemetry};
 
 /// An accepted connection, over which messages of type `M` go both ways. Octez: `P2p_socket.t`.
 ///
@@ -101,7 +101,7 @@ impl<M: Send + 'static, D: Send + Sync + 'static> Connection<M, D> {
     {
         let Established { info, sealer, opener } = established.with_chunk_size(options.chunk_size);
         let status = Arc::new(Status::new(io.handle(), cancellation.child_token()));
-        let span = debug_span!("connection", peer_id = %info.peer_id, role = ?info.role);
+        let span = telemetry::connection(&info);
         let reader = Reader::new(opener, encoding.clone(), input);
         let link = Arc::new(Link {
             queues: Queues {
@@ -125,16 +125,19 @@ impl<M: Send + 'static, D: Send + Sync + 'static> Connection<M, D> {
 
 impl<M, D> Connection<M, D> {
     /// The halves and the control, to be used from different tasks.
+    #[must_use]
     pub fn split(self) -> (Sender<M>, Receiver<M>, Control<D>) {
         (self.sender, self.receiver, self.control)
     }
 
     /// A sender beside this one.
+    #[must_use]
     pub fn sender(&self) -> Sender<M> {
         self.sender.clone()
     }
 
     /// The control, to keep beside the connection.
+    #[must_use]
     pub fn control(&self) -> Control<D> {
         self.control.clone()
     }
@@ -241,16 +244,19 @@ impl<M, D> Connection<M, D> {
     }
 
     /// See [`Control::info`].
+    #[must_use]
     pub fn info(&self) -> &PeerInfo<D> {
         self.control.info()
     }
 
     /// See [`Control::stat`].
+    #[must_use]
     pub fn stat(&self) -> Stat {
         self.control.stat()
     }
 
     /// See [`Control::cancellation`].
+    #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         self.control.cancellation()
     }
@@ -261,11 +267,13 @@ impl<M, D> Connection<M, D> {
     }
 
     /// See [`Control::closing_reason`].
+    #[must_use]
     pub fn closing_reason(&self) -> Option<DisconnectionReason> {
         self.control.closing_reason()
     }
 
     /// See [`Control::closing_reasons`].
+    #[must_use]
     pub fn closing_reasons(&self) -> Vec<DisconnectionReason> {
         self.control.closing_reasons()
     }

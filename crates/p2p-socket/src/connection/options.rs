@@ -14,8 +14,14 @@ use p2p_framing::{ChunkSize, MAX_RECEIVED_CHUNK_SIZE};
 /// # Ok::<(), p2p_framing::InvalidChunkSize>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct ConnectionOptions {
     /// How large the chunks that we send may be. Octez: `binary_chunks_size`.
+    #[cfg_attr(feature = "serde", serde(with = "crate::human::chunk_size"))]
     pub chunk_size: ChunkSize,
     /// How messages are put into chunks.
     pub packing: Packing,
@@ -23,9 +29,11 @@ pub struct ConnectionOptions {
     /// nothing more is read, and the remote feels it. A message must fit into it whole; only the chunk that ends such
     /// a large message may go beyond. At least [`MIN_INCOMING_QUEUE`](Self::MIN_INCOMING_QUEUE).
     /// Octez: `incoming_message_queue_size`.
+    #[cfg_attr(feature = "serde", serde(with = "crate::human::size"))]
     pub incoming_queue: usize,
     /// How many bytes of messages may wait to be sent. A message must fit into it whole.
     /// Octez: `outgoing_message_queue_size`.
+    #[cfg_attr(feature = "serde", serde(with = "crate::human::size"))]
     pub outgoing_queue: usize,
 }
 
@@ -83,6 +91,11 @@ impl Default for ConnectionOptions {
 
 /// How messages are put into chunks. Receivers don't care: every Tezos node reads both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Packing {
     /// As many waiting messages into a chunk as fit. The first one never waits for a second.

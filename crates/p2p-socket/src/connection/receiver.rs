@@ -84,6 +84,7 @@ impl<M> Receiver<M> {
     }
 
     /// How many bytes of the incoming queue's bound are in use by messages that wait to be received.
+    #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.handles.link.queues.incoming.used()
     }
@@ -96,6 +97,7 @@ impl<M> Receiver<M> {
                 if popped.makes_room {
                     queues.status.wakers.room_is_made();
                 }
+                queues.status.traffic.received_message();
                 if popped.is_last {
                     queues.answering.store(true, Relaxed);
                 }

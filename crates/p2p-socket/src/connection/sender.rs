@@ -135,6 +135,7 @@ impl<M> Sender<M> {
     }
 
     /// How many bytes of the outgoing queue's bound are in use.
+    #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.handles.link.queues.outgoing.used()
     }
@@ -183,7 +184,12 @@ impl<M> Sender<M> {
                 Ok(None) => Ok(None),
                 Err(closed) => Err(closed),
             },
-            sent => sent,
+            sent => {
+                if sent.is_ok() {
+                    queues.status.traffic.sent_message();
+                }
+                sent
+            }
         };
         sent.map_err(|closed| self.closed_error(closed))
     }
@@ -191,6 +197,7 @@ impl<M> Sender<M> {
     fn push(&self, message: Encoded<'_>, room: SemaphorePermit<'_>, urgent: bool) -> Result<u64, OutgoingClosed> {
         let queues = &self.handles.link.queues;
         let (end, is_first) = queues.outgoing.push(message, room)?;
+        queues.status.traffic.sent_message();
         // What is urgent will be flushed at once.
         if is_first && !urgent {
             queues.status.wakers.wake_driver();

@@ -11,7 +11,7 @@ use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{CloseError, ConnectionError, Direction, DisconnectionReason, Drain, wakers::Wakers};
-use crate::deadline;
+use crate::{deadline, telemetry::Traffic};
 
 /// How many reasons for closing are kept. The first ones tell, and whoever adds more in a loop shall not fill the memory.
 const MAX_REASONS: usize = 16;
@@ -29,6 +29,7 @@ pub(crate) struct Status {
     ended: Notify,
     /// The transport as the scheduler sees it.
     pub(crate) scheduled: ScheduledHandle,
+    pub(crate) traffic: Traffic,
     cause: OnceLock<ConnectionError>,
     /// Why sending failed, if it did before the connection ended.
     sending_failure: OnceLock<ConnectionError>,
@@ -66,6 +67,7 @@ impl Status {
             writing_ended: AtomicBool::new(false),
             ended: Notify::new(),
             scheduled,
+            traffic: Traffic::new(),
             cause: OnceLock::new(),
             sending_failure: OnceLock::new(),
             close_request: Mutex::new(None),

@@ -9,6 +9,7 @@ use p2p_io_scheduler::ScheduledIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::link::lock;
+use crate::telemetry;
 
 /// The stream under a connection, which both directions use by reference: it is locked for single operations.
 pub(crate) struct Transport<T> {
@@ -41,13 +42,20 @@ impl<T> Transport<T> {
 
 impl<T: AsyncRead + Unpin> AsyncRead for &Transport<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.poll(|io| io.poll_read(cx, buf))
+        let before = buf.filled().len();
+        let read = self.poll(|io| io.poll_read(cx, buf));
+        telemetry::received_bytes(buf.filled().len() - before);
+        read
     }
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for &Transport<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll(|io| io.poll_write(cx, buf))
+        let written = self.poll(|io| io.poll_write(cx, buf));
+        if let Poll::Ready(Ok(count)) = written {
+            telemetry::sent_bytes(count);
+        }
+        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

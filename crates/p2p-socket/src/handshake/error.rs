@@ -114,6 +114,7 @@ pub enum AuthenticateError {
 impl AuthenticateError {
     /// Whether the remote broke the protocol or let the deadline pass. A lost connection or something on our side is no
     /// offence.
+    #[must_use]
     pub fn is_offence(&self) -> bool {
         match self {
             Self::Timeout { .. }
@@ -208,6 +209,7 @@ pub enum AcceptError {
 impl AcceptError {
     /// Whether the remote broke the protocol or let the deadline pass. To refuse us is its right, and a lost connection
     /// or something on our side is no offence.
+    #[must_use]
     pub fn is_offence(&self) -> bool {
         match self {
             Self::Timeout | Self::InvalidAuthentication | Self::InvalidCiphertextSize { .. } | Self::Decoding(_) => {
