@@ -80,7 +80,7 @@ pub(crate) fn stream(data: &[u8]) {
     let mut left = &bytes[..];
     while !left.is_empty() && !failed {
         input.extend_from_slice(read(&mut left, &mut script));
-        match opener.open_complete(&mut input, |opened| plaintext.extend_from_slice(opened)) {
+        match opener.open_onto(&mut input, &mut plaintext) {
             Ok(consumed) => drop(input.drain(..consumed)),
             Err(_) => failed = true,
         }
