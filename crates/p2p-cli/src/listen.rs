@@ -11,9 +11,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use bytesize::ByteSize;
 use clap::Args;
 use p2p_crypto::Role;
+use p2p_io_scheduler::ByteSize;
 use p2p_socket::{Admission, Displaced, MemoryBudget, Permit, Refused, RejectionMotive, Sender, TrySendError};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -106,7 +106,7 @@ impl Listen {
         let Some(size) = self.memory_budget else {
             return Ok(None);
         };
-        let bytes = usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+        let bytes = usize::try_from(size).unwrap_or(usize::MAX);
         let needed = queue(max_message).saturating_mul(2);
         if bytes < needed {
             let message =
