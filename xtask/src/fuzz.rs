@@ -1,20 +1,32 @@
 //! `cargo xtask fuzz`: runs the targets of `fuzz/` under libFuzzer, with the stable compiler.
 
-use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::{env, fs};
 
 use crate::workspace::Workspace;
 use crate::{Outcome, process};
 
 /// What makes the compiler count which code an input reaches. cargo-fuzz passes the same, and asks for a nightly compiler
 /// only because of the sanitizers that it adds for code with `unsafe`.
-const RUSTFLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
-    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1";
+///
+/// Only our own crates are compiled with it: a curve or a cipher of others is not what is under test, and is many times
+/// slower when each of its comparisons is reported. Remove the folder of the fuzzer after a change; cargo does not know of
+/// these flags.
+const INSTRUMENTATION: &[&str] = &[
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Ccodegen-units=1",
+];
+
+/// Set while cargo calls this program in place of the compiler.
+const AS_COMPILER: &str = "XTASK_FUZZ_COMPILER";
 
 /// Where the fuzzer is built, apart from everything that is not instrumented, and where new inputs are kept.
 const TARGET_DIRECTORY: &str = "target/fuzz";
@@ -149,6 +161,23 @@ fn fuzz(workspace: &Workspace, targets: &[String], budget: Budget) -> Outcome {
     ))
 }
 
+/// Whether cargo has called this program to compile a crate of this workspace for the fuzzer.
+pub(crate) fn is_compiler() -> bool {
+    env::var_os(AS_COMPILER).is_some()
+}
+
+/// Runs the compiler that `arguments` begin with, with [`INSTRUMENTATION`].
+pub(crate) fn compile(arguments: &[String]) -> ExitCode {
+    let Some((compiler, arguments)) = arguments.split_first() else {
+        return ExitCode::FAILURE;
+    };
+    let status = Command::new(compiler).args(arguments).args(INSTRUMENTATION).status();
+    match status {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
 fn build(workspace: &Workspace) -> Result<PathBuf, String> {
     let compiler = process::capture(Command::new("rustc").arg("-vV"))?;
     // With a target of its own, the flags don't reach build scripts.
@@ -157,12 +186,15 @@ fn build(workspace: &Workspace) -> Result<PathBuf, String> {
         .find_map(|line| line.strip_prefix("host: "))
         .ok_or("rustc does not name its host")?;
     let directory = workspace.root.join(TARGET_DIRECTORY);
+    let ourselves = env::current_exe().map_err(|error| format!("can not find this program: {error}"))?;
     process::run(
         process::cargo()
             .args(["build", "--quiet", "--package", "fuzz", "--profile", "fuzz"])
             .args(["--target", host, "--target-dir"])
             .arg(&directory)
-            .env("RUSTFLAGS", RUSTFLAGS),
+            .env("RUSTFLAGS", "--cfg fuzzing")
+            .env("RUSTC_WORKSPACE_WRAPPER", ourselves)
+            .env(AS_COMPILER, "1"),
     )?;
     Ok(directory.join(host).join("fuzz/fuzz"))
 }

@@ -29,6 +29,7 @@ pub(crate) const LISTEN: &str = "Examples:
   p2p listen --echo                                      send back whatever comes
   p2p listen --bind 0.0.0.0:9732 --identity identity.json --difficulty 26
   p2p listen --receive downloads                         take files of p2p send
+  p2p listen --echo --max-peers 1000 --memory-budget 1GiB
 
 Exit status: 0 if all is well, 1 if it can not listen or a connection failed, 2 for a wrong usage, 3 to 5 for an unusable \
 identity file, 130 if interrupted.";

@@ -13,7 +13,8 @@ use std::{
 use bytes::Bytes;
 use clap::Args;
 use p2p_crypto::Role;
-use p2p_socket::{Admission, Displaced, Permit, Refused, RejectionMotive, Sender, TrySendError};
+use p2p_io_scheduler::ByteSize;
+use p2p_socket::{Admission, Displaced, MemoryBudget, Permit, Refused, RejectionMotive, Sender, TrySendError};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, Semaphore},
@@ -28,7 +29,7 @@ use crate::{
     exchange::ExchangeOptions,
     failure::Failure,
     lines::Lines,
-    peer_options::PeerOptions,
+    peer_options::{PeerOptions, queue},
     report::Report,
     session::{Session, Tally},
 };
@@ -44,6 +45,13 @@ pub(crate) struct Listen {
     /// How many accepted peers there may be at a time. More are refused with a nack.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     max_peers: u16,
+    /// The most memory that the queues of all peers may take together: 64MB, 1GiB or a number of bytes. More peers are
+    /// refused with a nack.
+    ///
+    /// Each peer counts with the bounds of both its queues, 8 MiB each, or more if that takes no message of
+    /// `--max-message`.
+    #[arg(long, value_name = "SIZE")]
+    memory_budget: Option<ByteSize>,
     #[command(flatten)]
     exchange: ExchangeOptions,
     #[command(flatten)]
@@ -53,14 +61,18 @@ pub(crate) struct Listen {
 impl Listen {
     pub(crate) async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
         self.exchange.check()?;
+        let max_message = self.exchange.max_message();
+        let memory_budget = self.memory_budget(max_message)?;
         let failed = |error: io::Error| {
             let message = format!("can not listen on {}: {error}", self.bind);
             Failure::new("listen", "can_not_listen", message)
         };
         let listener = TcpListener::bind(self.bind).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let max_message = self.exchange.max_message();
-        let session = self.peer.session(Some(address.port()), max_message, interrupt).await?;
+        let mut session = self.peer.session(Some(address.port()), max_message, interrupt).await?;
+        if let Some(budget) = memory_budget {
+            session.config = session.config.memory_budget(budget);
+        }
         report.event(&Listening {
             address: address.to_string(),
             port: address.port(),
@@ -87,6 +99,21 @@ impl Listen {
         } else {
             ExitCode::FAILURE
         })
+    }
+
+    /// What all peers may take together, if there is a limit; it must be enough for one.
+    fn memory_budget(&self, max_message: usize) -> Result<Option<MemoryBudget>, Failure> {
+        let Some(size) = self.memory_budget else {
+            return Ok(None);
+        };
+        let bytes = usize::try_from(size).unwrap_or(usize::MAX);
+        let needed = queue(max_message).saturating_mul(2);
+        if bytes < needed {
+            let message =
+                format!("a memory budget of {size} is too small: the queues of one peer may take {needed} bytes");
+            return Err(Failure::new("usage", "wrong_usage", message).with_exit_status(Failure::EXIT_USAGE));
+        }
+        Ok(Some(MemoryBudget::new(bytes)))
     }
 }
 

@@ -80,9 +80,7 @@ impl PeerOptions {
             .handshake_timeout(self.timeout)
             .scheduler(IoScheduler::new(limits))
             .cancellation(interrupt.clone());
-        // A queue has to hold the largest message with its length, and a chunk beside it.
-        let queue = max_message.saturating_add(ConnectionOptions::MIN_INCOMING_QUEUE);
-        let queue = queue.max(ConnectionOptions::DEFAULT_QUEUE);
+        let queue = queue(max_message);
         let options = ConnectionOptions {
             chunk_size: self.chunk_size,
             packing: if self.one_message_per_chunk {
@@ -107,6 +105,12 @@ impl PeerOptions {
             close_timeout: self.close_timeout,
         })
     }
+}
+
+/// The bound of each queue in bytes: it has to hold the largest message with its length, and a chunk beside it.
+pub(crate) fn queue(max_message: usize) -> usize {
+    let queue = max_message.saturating_add(ConnectionOptions::MIN_INCOMING_QUEUE);
+    queue.max(ConnectionOptions::DEFAULT_QUEUE)
 }
 
 /// A time in seconds, fractions allowed, above zero and at most a day.

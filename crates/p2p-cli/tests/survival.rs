@@ -83,6 +83,28 @@ fn an_interrupted_sender_leaves_a_receiver_that_goes_on() {
 }
 
 #[test]
+fn more_peers_than_the_memory_budget_has_room_for_are_refused() {
+    // Two queues of 8 MiB each.
+    let (mut listener, address) = Running::listen(["--echo", "--memory-budget", "33MiB"]);
+    let mut peers = [(); 2].map(|()| {
+        let peer = Running::start(["dial", &address]);
+        listener.wait_for("accepted");
+        peer
+    });
+    let refused = run(["dial", &address, "--linger", "0"]);
+    assert_eq!(refused.status, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("too many connections"), "{refused:?}");
+    let error = listener.wait_for("error");
+    assert_eq!(error["error"], "memory_budget_exhausted", "{error}");
+    // The others go on, and make room when they leave.
+    peers[0].write("still here\n");
+    assert_eq!(peers[0].wait_for("received")["text"], "still here");
+    peers[1].end_input();
+    listener.wait_for("closed");
+    run(["dial", &address, "--linger", "0"]).expect_success();
+}
+
+#[test]
 fn more_silent_connections_than_may_be_half_open_keep_nobody_out() {
     let (mut listener, address) = Running::listen(["--echo"]);
     let silent: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(&address).unwrap()).collect();

@@ -39,6 +39,8 @@ fn wrong_usage_has_status_2() {
         &["dial", nowhere, "--echo", "--expect", "1"],
         &["listen", "--bind", "nowhere"],
         &["listen", "--connections", "0"],
+        &["listen", "--memory-budget", "much"],
+        &["listen", "--memory-budget", "16777215"],
         &["send", nowhere],
         &["probe"],
         &["probe", "127.0.0.1:0"],

@@ -17,7 +17,9 @@ fn bytes(length: usize) -> Vec<u8> {
 
 fn subkey(key: &[u8; 32], nonce: &[u8; 24]) -> (Subkey, u64) {
     let (beginning, end) = crate::Nonce::from_bytes(*nonce).parts();
-    (Subkey::new(&portable::hsalsa20(key, &beginning)), end)
+    let mut subkey = Subkey::default();
+    subkey.set(&portable::hsalsa20(key, &beginning));
+    (subkey, end)
 }
 
 /// Seals and opens so many bytes, `offset` bytes behind an aligned place, with every set of kernels and with the

@@ -7,9 +7,17 @@ pub(crate) struct SessionCipher {
     key: ChannelKey,
     #[cfg(all(feature = "fast", target_arch = "x86_64"))]
     kernels: Option<Kernels>,
-    /// What HSalsa20 made of the beginning of the last nonce, and that beginning. Nearly every nonce has the same.
+    /// In a box of its own, as the key is.
     #[cfg(all(feature = "fast", target_arch = "x86_64"))]
-    subkey: Option<([u8; 16], Subkey)>,
+    kept: Box<KeptSubkey>,
+}
+
+/// What HSalsa20 made of the beginning of the last nonce. Nearly every nonce has the same.
+#[cfg(all(feature = "fast", target_arch = "x86_64"))]
+#[derive(Default)]
+struct KeptSubkey {
+    beginning: Option<[u8; 16]>,
+    subkey: Subkey,
 }
 
 impl SessionCipher {
@@ -20,7 +28,7 @@ impl SessionCipher {
             #[cfg(all(feature = "fast", target_arch = "x86_64"))]
             kernels: Kernels::of(set),
             #[cfg(all(feature = "fast", target_arch = "x86_64"))]
-            subkey: None,
+            kept: Box::default(),
         }
     }
 
@@ -132,12 +140,13 @@ impl SessionCipher {
     fn vectorised(&mut self, nonce: &Nonce) -> Option<(Kernels, &Subkey, u64)> {
         let kernels = self.kernels?;
         let (beginning, end) = nonce.parts();
-        if self.subkey.as_ref().is_none_or(|(known, _)| *known != beginning) {
-            let subkey = Subkey::new(&cipher::hsalsa20(self.key.expose_bytes(), &beginning));
-            self.subkey = Some((beginning, subkey));
+        if self.kept.beginning != Some(beginning) {
+            self.kept
+                .subkey
+                .set(&cipher::hsalsa20(self.key.expose_bytes(), &beginning));
+            self.kept.beginning = Some(beginning);
         }
-        let (_, subkey) = self.subkey.as_ref()?;
-        Some((kernels, subkey, end))
+        Some((kernels, &self.kept.subkey, end))
     }
 }
 

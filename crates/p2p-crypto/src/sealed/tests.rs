@@ -22,6 +22,23 @@ fn every_piece_takes_the_next_nonce() {
 }
 
 #[test]
+fn a_batch_takes_a_nonce_for_each_piece() {
+    let (mut sealer, mut opener) = (Sealer::new(key(), first()), Opener::new(key(), first()));
+    let mut expected = first();
+    for count in [0, 1, 2, 5, 70] {
+        let (mut data, mut tags) = (vec![[7; 5]; count], vec![[0; TAG_SIZE]; count]);
+        let pieces = data.iter_mut().zip(&mut tags).map(|(data, tag)| Piece { data, tag });
+        let mut pieces: Vec<_> = pieces.collect();
+        sealer.seal_batch(&mut pieces).unwrap();
+        opener.open_batch(&mut pieces).unwrap();
+        for _ in 0..count {
+            expected = expected.incremented();
+        }
+        assert_eq!((sealer.nonce(), opener.nonce()), (expected, expected));
+    }
+}
+
+#[test]
 fn the_last_nonce_is_used_and_none_after_it() {
     let (mut sealer, mut opener) = (Sealer::new(key(), first()), Opener::new(key(), first()));
     sealer.nonces.remaining = 1;

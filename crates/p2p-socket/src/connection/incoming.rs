@@ -14,9 +14,21 @@ pub struct Received<M> {
     pub encoded_size: usize,
 }
 
-impl<M> Received<M> {
-    pub(crate) fn cost(&self) -> usize {
-        self.encoded_size.saturating_add(ConnectionOptions::MESSAGE_OVERHEAD)
+/// A message in the queue.
+#[derive(Debug)]
+pub(crate) struct Waiting<M> {
+    pub(crate) received: Received<M>,
+    /// What it takes of the bound.
+    pub(crate) cost: usize,
+}
+
+impl<M> Waiting<M> {
+    /// A message that came in a buffer of `held` bytes, which it may keep.
+    pub(crate) fn new(received: Received<M>, held: usize) -> Self {
+        let cost = held
+            .max(received.encoded_size)
+            .saturating_add(ConnectionOptions::MESSAGE_OVERHEAD);
+        Self { received, cost }
     }
 }
 
@@ -46,7 +58,7 @@ pub(crate) enum NoMessage {
 
 #[derive(Debug)]
 struct State<M> {
-    messages: VecDeque<Received<M>>,
+    messages: VecDeque<Waiting<M>>,
     /// The cost of `messages`.
     used: usize,
     /// The driver waits until no more than this is used.
@@ -93,7 +105,7 @@ impl<M> Incoming<M> {
         Some(room)
     }
 
-    pub(crate) fn push(&self, mut batch: VecDeque<Received<M>>) {
+    pub(crate) fn push(&self, mut batch: VecDeque<Waiting<M>>) {
         if batch.is_empty() {
             return;
         }
@@ -101,7 +113,7 @@ impl<M> Incoming<M> {
         if state.abandoned {
             return;
         }
-        state.used += batch.iter().map(Received::cost).sum::<usize>();
+        state.used += batch.iter().map(|waiting| waiting.cost).sum::<usize>();
         if state.messages.is_empty() {
             state.messages = batch;
         } else {
@@ -148,8 +160,8 @@ impl<M> Incoming<M> {
 
 impl<M> State<M> {
     fn pop(&mut self) -> Option<Popped<M>> {
-        let received = self.messages.pop_front()?;
-        self.used -= received.cost();
+        let Waiting { received, cost } = self.messages.pop_front()?;
+        self.used -= cost;
         let is_last = self.messages.is_empty();
         if is_last {
             // Give the memory of a burst back.

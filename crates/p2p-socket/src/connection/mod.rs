@@ -49,7 +49,7 @@ pub use self::{
 };
 use self::{
     driver::Driver,
-    incoming::Incoming,
+    incoming::{Incoming, Waiting},
     link::{Ends, Link, Queues, Work},
     outgoing::Outgoing,
     reader::Reader,

@@ -25,10 +25,10 @@ pub struct ConnectionOptions {
     pub chunk_size: ChunkSize,
     /// How messages are put into chunks.
     pub packing: Packing,
-    /// How many bytes of received messages may wait to be taken, the partly received one included. When it is full
-    /// nothing more is read, and the remote feels it. A message must fit into it whole; only the chunk that ends such
-    /// a large message may go beyond. At least [`MIN_INCOMING_QUEUE`](Self::MIN_INCOMING_QUEUE).
-    /// Octez: `incoming_message_queue_size`.
+    /// How many bytes of received messages may wait to be taken, the partly received one included; a message above
+    /// 256 KiB counts with the whole buffer that it came in. When the queue is full nothing more is read, and the remote
+    /// feels it. A message must fit into it whole; only the chunk that ends such a large message may go beyond. At least
+    /// [`MIN_INCOMING_QUEUE`](Self::MIN_INCOMING_QUEUE). Octez: `incoming_message_queue_size`.
     #[cfg_attr(feature = "serde", serde(with = "crate::human::size"))]
     pub incoming_queue: usize,
     /// How many bytes of messages may wait to be sent. A message must fit into it whole.

@@ -12,7 +12,7 @@ use p2p_framing::{ChunkOpener, MAX_RECEIVED_CHUNK_SIZE};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::codec::Decoder;
 
-use super::{ConnectionError, Incoming, Received, scratch};
+use super::{ConnectionError, Incoming, Received, Waiting, scratch};
 
 /// Beyond this size, in bytes, a message leaves its buffer behind when it is decoded.
 const LARGE_MESSAGE: usize = scratch::SIZE;
@@ -91,7 +91,7 @@ where
                 room = room.max(MAX_RECEIVED_CHUNK_SIZE.saturating_sub(self.chunk.len()));
             }
             let filled = match self.ahead.take() {
-                Some(mut bytes) => self.open(&mut bytes),
+                Some(mut bytes) => self.open(&mut bytes, room),
                 None => ready!(self.poll_fill(io, room, cx)),
             };
             if let Err(error) = filled {
@@ -125,7 +125,7 @@ where
                 0 => ConnectionError::ClosedByPeer,
                 received => ConnectionError::Truncated { received },
             })),
-            Poll::Ready(Ok(())) => Poll::Ready(self.open(buffer.filled_mut())),
+            Poll::Ready(Ok(())) => Poll::Ready(self.open(buffer.filled_mut(), room)),
         };
         scratch::return_read_buffer(scratch);
         result
@@ -133,7 +133,8 @@ where
 
     /// Opens the chunks that are complete with `bytes`, and keeps the rest. Only the bytes of a chunk that came in
     /// several reads are copied, each once, however small the reads are.
-    fn open(&mut self, mut bytes: &mut [u8]) -> Result<(), ConnectionError> {
+    fn open(&mut self, mut bytes: &mut [u8], room: usize) -> Result<(), ConnectionError> {
+        self.grow(self.chunk.len().saturating_add(bytes.len()), room);
         while !self.chunk.is_empty() {
             let missing = ChunkOpener::bytes_missing(&self.chunk).map_err(ConnectionError::chunk)?;
             if missing == 0 {
@@ -153,6 +154,18 @@ where
         Ok(())
     }
 
+    /// Makes place in the stream for so many bytes more, if there is a choice: it grows by doubling, but not beyond the
+    /// `room` that the queue has.
+    fn grow(&mut self, additional: usize, room: usize) {
+        let (length, capacity) = (self.stream.len().saturating_add(additional), self.stream.capacity());
+        let most = self.stream.len().saturating_add(room).max(length);
+        if length > capacity && capacity.saturating_mul(2) > most {
+            let mut grown = BytesMut::with_capacity(most);
+            grown.extend_from_slice(&self.stream);
+            self.stream = grown;
+        }
+    }
+
     fn open_in_place(&mut self, bytes: &mut [u8]) -> Result<usize, ConnectionError> {
         let before = self.stream.len();
         let opened = self.opener.open_onto(bytes, &mut self.stream);
@@ -168,7 +181,7 @@ where
             if room == 0 && !batch.is_empty() {
                 break Ok(());
             }
-            let before = self.stream.len();
+            let (before, capacity) = (self.stream.len(), self.stream.capacity());
             match self.decoder.decode(&mut self.stream) {
                 // It would go on for ever.
                 Ok(Some(_)) if self.stream.len() == before => {
@@ -176,17 +189,20 @@ where
                 }
                 Ok(Some(message)) => {
                     let encoded_size = before.saturating_sub(self.stream.len());
-                    if encoded_size > LARGE_MESSAGE {
-                        // What follows would keep the memory of the large message for as long as it lives.
-                        self.stream = BytesMut::from(&self.stream[..]);
-                    }
-                    let received = Received { message, encoded_size };
-                    if let Err(error) = check_size(received.encoded_size, incoming) {
+                    if let Err(error) = check_size(encoded_size, incoming) {
                         break Err(error);
                     }
-                    // The bytes leave the stream for the queue: only the overhead is new.
-                    room = room.saturating_sub(received.cost().saturating_sub(received.encoded_size));
-                    batch.push_back(received);
+                    let held = if encoded_size > LARGE_MESSAGE {
+                        // What follows would keep the memory of the large message for as long as it lives.
+                        self.stream = BytesMut::from(&self.stream[..]);
+                        capacity
+                    } else {
+                        encoded_size
+                    };
+                    let waiting = Waiting::new(Received { message, encoded_size }, held);
+                    // The bytes leave the stream for the queue: only what comes on top is new.
+                    room = room.saturating_sub(waiting.cost.saturating_sub(encoded_size));
+                    batch.push_back(waiting);
                 }
                 Ok(None) => {
                     self.decodable = false;

@@ -27,16 +27,15 @@ pub(super) fn align_stack() {
 }
 
 /// The key of Salsa20 as its words: what HSalsa20 makes of the channel key and the first 16 bytes of a nonce.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Default, Zeroize, ZeroizeOnDrop)]
 pub(crate) struct Subkey([u32; 8]);
 
 impl Subkey {
-    pub(crate) fn new(bytes: &[u8; 32]) -> Self {
-        let mut words = [0; 8];
-        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+    /// Overwrites the key where it is: one that is moved into its place would leave a copy behind.
+    pub(crate) fn set(&mut self, bytes: &[u8; 32]) {
+        for (word, bytes) in self.0.iter_mut().zip(bytes.as_chunks().0) {
             *word = u32::from_le_bytes(*bytes);
         }
-        Self(words)
     }
 }
 
