@@ -55,15 +55,19 @@ impl ExchangeOptions {
         !self.echo && self.receive.is_none()
     }
 
-    /// Fails if there is nowhere to put files.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    /// Fails if there is nowhere to put files, and makes room there.
+    pub(crate) fn prepare(&self) -> Result<(), Failure> {
         match &self.receive {
             Some(directory) if !directory.is_dir() => Err(Failure::new(
                 "start",
                 "not_a_directory",
                 format!("{} is not a directory", directory.display()),
             )),
-            _ => Ok(()),
+            Some(directory) => {
+                transfer::prepare(directory);
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 

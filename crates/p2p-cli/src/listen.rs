@@ -52,7 +52,7 @@ pub(crate) struct Listen {
 
 impl Listen {
     pub(crate) async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
-        self.exchange.check()?;
+        self.exchange.prepare()?;
         let failed = |error: io::Error| {
             let message = format!("can not listen on {}: {error}", self.bind);
             Failure::new("listen", "can_not_listen", message)

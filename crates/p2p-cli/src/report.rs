@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use indicatif::{MultiProgress, ProgressBar};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,7 @@ pub(crate) struct Report {
     format: Format,
     connection: Option<u64>,
     output: Arc<Output>,
+    bars: MultiProgress,
 }
 
 /// How events are written to standard output.
@@ -47,6 +49,7 @@ impl Report {
             format,
             connection: None,
             output: Arc::default(),
+            bars: MultiProgress::new(),
         }
     }
 
@@ -87,6 +90,11 @@ impl Report {
         }
     }
 
+    /// Shows a bar on standard error, if that is a terminal. It makes way for everything that is written here.
+    pub(crate) fn show(&self, bar: ProgressBar) -> ProgressBar {
+        self.bars.add(bar)
+    }
+
     /// Writes bytes that are the same in every format.
     pub(crate) fn raw(&self, bytes: &[u8]) {
         self.write_bytes(bytes);
@@ -98,10 +106,10 @@ impl Report {
             self.write(self.json("error", self.connection, failure));
         }
         // There is nobody left to tell if standard error is closed.
-        let _ = match self.connection {
+        let _ = self.bars.suspend(|| match self.connection {
             Some(connection) => writeln!(io::stderr(), "p2p: connection {connection}: {failure}"),
             None => writeln!(io::stderr(), "p2p: {failure}"),
-        };
+        });
     }
 
     /// Resolves when standard output can not be written any more.
@@ -147,8 +155,11 @@ impl Report {
     }
 
     fn write_bytes(&self, bytes: &[u8]) {
-        let mut stdout = io::stdout().lock();
-        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        let written = self.bars.suspend(|| {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes).and_then(|()| stdout.flush())
+        });
+        if let Err(error) = written {
             self.output.lock().get_or_insert(error);
             self.output.failed.cancel();
         }
