@@ -266,6 +266,7 @@ fn harm(listener: &mut Running, address: &str, messages: &[&[u8]]) -> Value {
         sender.write_bytes(&[message, &b"\n"[..]].concat());
     }
     let error = listener.wait_for("error");
+    sender.kill();
     listener.wait_for("closed");
     error
 }

@@ -22,6 +22,10 @@ use crate::{
     dial::Target, errors, failure::Failure, outbox::Outbox, peer_options::PeerOptions, report::Report, session::Tally,
 };
 
+/// How many bytes may wait to be sent: enough for any line to stay busy, and little enough that the bar, which counts what is
+/// on its way, tells the truth.
+const QUEUE: usize = 8 * MAX_MESSAGE;
+
 #[derive(Debug, Args)]
 pub(crate) struct Send {
     /// Where the peer listens.
@@ -36,7 +40,8 @@ pub(crate) struct Send {
 impl Send {
     pub(crate) async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
         let source = Source::open(&self.file)?;
-        let session = self.peer.session(None, MAX_MESSAGE, interrupt).await?;
+        let mut session = self.peer.session(None, MAX_MESSAGE, interrupt).await?;
+        session.options.outgoing_queue = QUEUE;
         let peer = self.target.open(&session, report).await?;
         let (sender, receiver, control) = peer.split();
         let tally = Tally::default();
@@ -133,7 +138,7 @@ impl Outgoing<'_> {
                     Ok(Some(size)) => {
                         self.tally.count_sent();
                         sent_to = sent_to.saturating_add(size);
-                        bar.show(sent_to);
+                        bar.show(sent_to.saturating_sub(self.outbox.sender.queued_bytes() as u64));
                     }
                     Ok(None) => break,
                     Err(failure) if failure.error == "timeout" => return Err(cut(&failure)),
