@@ -2,19 +2,9 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::fs;
 
-use common::{Running, run, text};
-
-/// The names in a directory, sorted.
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
+use common::{Running, names, run, text};
 
 fn contents(size: usize) -> Vec<u8> {
     (0..size).map(|i| (i * 37 + (i >> 8) * 5) as u8).collect()

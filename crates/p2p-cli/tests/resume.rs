@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Finished, Running, run, text};
+use common::{Finished, Running, names, run, text};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -18,15 +18,6 @@ use tempfile::TempDir;
 const SIZE: usize = 3_000_000;
 
 const SLOW: [&str; 2] = ["--max-upload", "2MB"];
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
 
 fn contents() -> Vec<u8> {
     (0..SIZE).map(|i| (i * 37 + (i >> 8) * 5) as u8).collect()

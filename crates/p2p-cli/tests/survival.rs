@@ -3,16 +3,9 @@
 
 mod common;
 
-use std::{fs, net::TcpStream, path::Path};
+use std::{fs, net::TcpStream};
 
-use common::{Running, run, text};
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect()
-}
+use common::{Running, names, run, text};
 
 #[test]
 fn a_listener_without_descriptors_waits_and_goes_on() {
