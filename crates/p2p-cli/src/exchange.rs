@@ -13,10 +13,10 @@ use crate::{
     failure::Failure,
     message_text::{MessageText, blake2b},
     outbox::Outbox,
-    peer_options::seconds_or_zero,
     report::Report,
     session::{Peer, Session, Tally},
     transfer,
+    units::seconds_or_zero,
 };
 
 /// What to do with messages. Without one of the first two, standard input is sent and what comes is printed.
@@ -37,7 +37,7 @@ pub(crate) struct ExchangeOptions {
     expect: Option<u64>,
     /// At the end of standard input, wait until nothing has come for so long before closing, unless `--expect` tells
     /// what to wait for.
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds_or_zero)]
+    #[arg(long, value_name = "TIME", default_value = "1", value_parser = seconds_or_zero)]
     linger: Duration,
 }
 
@@ -55,15 +55,24 @@ impl ExchangeOptions {
         !self.echo && self.receive.is_none()
     }
 
-    /// Fails if there is nowhere to put files.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    /// Fails if there is nowhere to put files, and makes room there.
+    pub(crate) fn prepare(&self) -> Result<(), Failure> {
+        // On the command line they exclude each other, but one of them may come from a file.
+        if self.echo && self.receive.is_some() {
+            let message = "echo and receive can not be had together; one of them is in the configuration";
+            return Err(Failure::new("usage", "wrong_usage", message).with_exit_status(Failure::EXIT_USAGE));
+        }
         match &self.receive {
             Some(directory) if !directory.is_dir() => Err(Failure::new(
                 "start",
                 "not_a_directory",
                 format!("{} is not a directory", directory.display()),
             )),
-            _ => Ok(()),
+            Some(directory) => {
+                transfer::prepare(directory);
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 

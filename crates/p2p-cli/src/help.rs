@@ -22,14 +22,17 @@ Exit status:
   141  standard output was closed
 
 Environment:
-  NO_COLOR  no colours, even on a terminal
-  P2P_LOG   what to tell of the work, as -v does, by a filter: p2p_socket=debug";
+  NO_COLOR        no colours, even on a terminal
+  P2P_LOG         what to tell of the work, as -v does, by a filter: p2p_socket=debug
+  P2P_CONFIG      the file of --config
+  P2P_MAX_UPLOAD  and so on: any option that is not typed";
 
 pub(crate) const LISTEN: &str = "Examples:
   p2p listen --echo                                      send back whatever comes
   p2p listen --bind 0.0.0.0:9732 --identity identity.json --difficulty 26
   p2p listen --receive downloads                         take files of p2p send
   p2p listen --echo --max-peers 1000 --memory-budget 1GiB
+  p2p listen --echo --top                                see what flows, like iftop
 
 Exit status: 0 if all is well, 1 if it can not listen or a connection failed, 2 for a wrong usage, 3 to 5 for an unusable \
 identity file, 130 if interrupted.";
@@ -45,6 +48,8 @@ interrupted.";
 pub(crate) const SEND: &str = "Examples:
   p2p send 192.0.2.7:9732 film.mkv
   p2p send 192.0.2.7:9732 film.mkv --max-upload 500kB    leave some of the line to others
+
+A transfer that was cut goes on where it stopped when the same command is given again.
 
 Exit status: 0 if the file has arrived, 1 if not, 2 for a wrong usage, 3 to 5 for an unusable identity file, 130 if \
 interrupted.";

@@ -26,12 +26,12 @@ pub(crate) fn start(verbose: u8, json: bool) -> Result<(), Failure> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(colours());
+        .with_ansi(colours(&io::stderr()));
     let started = if json { log.json().try_init() } else { log.try_init() };
     started.map_err(|error| Failure::new("start", "no_log", format!("can not write a log: {error}")))
 }
 
 /// Only on a terminal, and not against the wish of <https://no-color.org>.
-fn colours() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+pub(crate) fn colours(output: &impl IsTerminal) -> bool {
+    output.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

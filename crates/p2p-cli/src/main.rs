@@ -1,5 +1,8 @@
 //! The command-line tool `p2p`: talks to Tezos peers, sends files, shows what the library does.
 
+mod bars;
+mod bench;
+mod config;
 mod crawl;
 mod demo;
 mod dial;
@@ -22,19 +25,24 @@ mod peer_options;
 mod probe;
 mod replay;
 mod report;
+mod screen;
 mod search_progress;
+mod server;
 mod session;
+mod suggestion;
 mod table;
 mod testnet;
 mod transfer;
+mod units;
 mod visit;
 
-use std::{process::ExitCode, thread, time::Duration};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, thread, time::Duration};
 
-use clap::{ArgAction, Parser, Subcommand, error::ErrorKind};
+use clap::{ArgAction, Parser, Subcommand, ValueHint, error::ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    config::Refusal,
     failure::Failure,
     report::{Format, Report},
 };
@@ -54,6 +62,9 @@ struct Arguments {
     /// Write what `-v` tells as one JSON object a line; implies `-v`.
     #[arg(long, global = true)]
     log_json: bool,
+    /// Take options that are not typed from this file; `p2p config` writes one to begin with.
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -72,6 +83,8 @@ enum Command {
     /// Send a file to a `p2p listen --receive`.
     #[command(after_help = help::SEND)]
     Send(Box<transfer::Send>),
+    /// Measure what a connection to somewhere else can do: throughput, messages, handshakes, latency.
+    Bench(Box<bench::Bench>),
     /// Call on nodes: tell who they are, what they speak, how fast they answer, and whether they would take us.
     Probe(Box<probe::Probe>),
     /// Walk through a network from node to node, politely, and tell what it is made of.
@@ -86,6 +99,8 @@ enum Command {
     /// Replay recorded sessions: read them, and send every byte of both sides again.
     #[command(after_help = help::REPLAY)]
     Replay(replay::Replay),
+    /// Write an example of a file with options.
+    Config(config::ConfigExample),
     /// Write completions for a shell.
     Completions(manual::Completions),
     /// Write the manual pages.
@@ -100,12 +115,17 @@ impl Command {
             Self::Listen(command) => command.run(report, interrupt).await,
             Self::Dial(command) => command.run(report, interrupt).await,
             Self::Send(command) => command.run(report, interrupt).await,
+            Self::Bench(command) => command.run(report, interrupt).await,
             Self::Probe(command) => command.run(report, interrupt).await,
             Self::Crawl(command) => command.run(report, interrupt).await,
             Self::Testnet(command) => command.run(report, interrupt).await,
             Self::Inspect(command) => command.run(report, interrupt).await,
             Self::Demo => demo::run(report).await,
             Self::Replay(command) => command.run(report, interrupt).await,
+            Self::Config(command) => {
+                command.run(report);
+                Ok(ExitCode::SUCCESS)
+            }
             Self::Completions(command) => Ok(command.run(report)),
             Self::Man(command) => command.run(report),
         }
@@ -116,9 +136,10 @@ impl Command {
 const END_AFTER_INTERRUPT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let arguments = match config::parse(&typed) {
         Ok(arguments) => arguments,
-        Err(error) => return explain(&error),
+        Err(refusal) => return explain(refusal, &typed),
     };
     let report = Report::new(if arguments.json { Format::Json } else { Format::Text });
     if let Err(failure) = log::start(arguments.verbose, arguments.log_json) {
@@ -139,26 +160,28 @@ fn main() -> ExitCode {
 }
 
 /// Prints the help that was asked for, or one sentence of what is wrong with the arguments.
-fn explain(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        error.exit();
-    }
-    let text = error.render().to_string();
-    let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
-    let sentence = lines.collect::<Vec<_>>().join(" ");
-    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
-    let json = std::env::args_os().any(|argument| argument == "--json");
-    let report = Report::new(if json { Format::Json } else { Format::Text });
-    let failure = Failure::new("usage", "wrong_usage", format!("{sentence} (see --help)"));
-    report.error(&failure.with_exit_status(Failure::EXIT_USAGE));
-    ExitCode::from(Failure::EXIT_USAGE)
+fn explain(refusal: Refusal, typed: &[OsString]) -> ExitCode {
+    let failure = match refusal {
+        Refusal::Typed(error)
+            if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand =>
+        {
+            error.exit()
+        }
+        Refusal::Typed(error) => {
+            let message = format!("{} (see --help)", config::sentence(&error));
+            Failure::new("usage", "wrong_usage", message).with_exit_status(Failure::EXIT_USAGE)
+        }
+        Refusal::File(failure) => failure,
+    };
+    let json = typed.iter().any(|argument| argument == "--json");
+    Report::new(if json { Format::Json } else { Format::Text }).error(&failure);
+    ExitCode::from(failure.exit_status)
 }
 
 async fn run(command: Command, report: &Report) -> ExitCode {
     let interrupt = CancellationToken::new();
     watch_signals(interrupt.clone());
-    let command = command.run(report, &interrupt);
-    tokio::pin!(command);
+    let mut command = Box::pin(command.run(report, &interrupt));
     let result = tokio::select! {
         result = &mut command => match result {
             // It ended because of that.
@@ -167,10 +190,12 @@ async fn run(command: Command, report: &Report) -> ExitCode {
         },
         () = report.output_failed() => Ok(ExitCode::FAILURE),
         () = interrupt.cancelled() => {
-            let _ = tokio::time::timeout(END_AFTER_INTERRUPT, command).await;
+            let _ = tokio::time::timeout(END_AFTER_INTERRUPT, &mut command).await;
             Err(Failure::interrupted("interrupt"))
         }
     };
+    // A live view gives the terminal back before anything else is told.
+    drop(command);
     let exit_code = result.unwrap_or_else(|failure| {
         report.error(&failure);
         ExitCode::from(failure.exit_status)
@@ -189,6 +214,7 @@ fn watch_signals(interrupt: CancellationToken) {
         runtime.block_on(interrupted());
         interrupt.cancel();
         thread::sleep(2 * END_AFTER_INTERRUPT);
+        screen::restore();
         std::process::exit(Failure::EXIT_INTERRUPTED.into());
     });
 }

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::{Arguments, failure::Failure, report::Report};
+use crate::{config, failure::Failure, report::Report};
 
 const COMPLETIONS_HELP: &str = "Examples:
   p2p completions bash > ~/.local/share/bash-completion/completions/p2p
@@ -30,7 +30,7 @@ pub(crate) struct Completions {
 impl Completions {
     pub(crate) fn run(&self, report: &Report) -> ExitCode {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Arguments::command(), "p2p", &mut script);
+        clap_complete::generate(self.shell, &mut config::command(), "p2p", &mut script);
         report.raw(&script);
         ExitCode::SUCCESS
     }
@@ -47,13 +47,13 @@ pub(crate) struct Man {
 impl Man {
     pub(crate) fn run(&self, report: &Report) -> Result<ExitCode, Failure> {
         match &self.output {
-            Some(directory) => clap_mangen::generate_to(Arguments::command(), directory).map_err(|error| {
+            Some(directory) => clap_mangen::generate_to(config::command(), directory).map_err(|error| {
                 let message = format!("can not write manual pages to {}: {error}", directory.display());
                 Failure::new("man", "unwritable_page", message)
             })?,
             None => {
                 let mut page = Vec::new();
-                clap_mangen::Man::new(Arguments::command())
+                clap_mangen::Man::new(config::command())
                     .render(&mut page)
                     .map_err(|error| Failure::caused_by("man", "unwritable_page", &error))?;
                 report.raw(&page);

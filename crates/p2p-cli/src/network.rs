@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use p2p_socket::ChainName;
 
+use crate::suggestion::closest;
+
 /// The port on which nodes of every network listen unless told otherwise.
 pub(crate) const DEFAULT_PORT: u16 = 9732;
 
@@ -35,10 +37,17 @@ impl FromStr for Network {
         if text.is_empty() {
             return Err("mainnet, ghostnet, shadownet, sandbox or a chain name is expected".to_owned());
         }
-        let known = KNOWN.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-        Ok(Self {
-            chain: known.map_or(text, |(_, chain)| chain).to_owned(),
-        })
+        if let Some((_, chain)) = KNOWN.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
+            return Ok(Self {
+                chain: (*chain).to_owned(),
+            });
+        }
+        // Chain names are written in capitals. Whoever announces a misspelt one is refused everywhere.
+        let names = KNOWN.iter().map(|(name, _)| *name);
+        match closest(text, names).filter(|_| text.chars().any(char::is_lowercase)) {
+            Some(closest) => Err(format!("there is no such network; did you mean {closest}?")),
+            None => Ok(Self { chain: text.to_owned() }),
+        }
     }
 }
 
@@ -61,5 +70,10 @@ mod tests {
             "TEZOS_SOMETHING"
         );
         assert!("".parse::<Network>().is_err());
+        assert_eq!("MAINET".parse::<Network>().unwrap().to_string(), "MAINET");
+        for (slip, meant) in [("mainet", "mainnet"), ("ghosnet", "ghostnet"), ("sandobx", "sandbox")] {
+            let error = slip.parse::<Network>().unwrap_err();
+            assert!(error.contains(&format!("did you mean {meant}?")), "{error}");
+        }
     }
 }

@@ -6,10 +6,10 @@ use clap::Args;
 use p2p_crypto::Difficulty;
 use p2p_framing::ChunkSize;
 use p2p_io_scheduler::{BytesPerSecond, IoScheduler, Limits};
-use p2p_socket::{ChainName, Config, ConnectionOptions, NodeMetadata, Packing, SupportedVersions};
+use p2p_socket::{Config, ConnectionOptions, NodeMetadata, Packing, SupportedVersions};
 use tokio_util::sync::CancellationToken;
 
-use crate::{failure::Failure, identity, session::Session};
+use crate::{failure::Failure, identity, network::Network, session::Session, units::seconds};
 
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Peer options")]
@@ -22,9 +22,9 @@ pub(crate) struct PeerOptions {
     /// 0 demands none and is ready at once. Nodes of the public networks demand 26, which takes some seconds to make.
     #[arg(long, value_name = "D", default_value_t = Difficulty::NONE)]
     difficulty: Difficulty,
-    /// The chain name to announce and to demand of the remote.
-    #[arg(long, value_name = "NAME", default_value = "TEZOS_MAINNET")]
-    chain: String,
+    /// The network to announce and to demand of the remote: mainnet, ghostnet, shadownet, sandbox, or a chain name.
+    #[arg(long, value_name = "NAME", default_value = "mainnet")]
+    chain: Network,
     /// Accept a remote of any chain and version; it is refused with a nack otherwise.
     #[arg(long)]
     any_version: bool,
@@ -38,10 +38,10 @@ pub(crate) struct PeerOptions {
     #[arg(long, value_name = "PORT")]
     advertise: Option<u16>,
     /// How long connecting, authenticating and accepting may take each.
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "5", value_parser = seconds)]
     timeout: Duration,
     /// How long sending what is queued may take when closing, and any single message that the remote does not take.
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "30", value_parser = seconds)]
     close_timeout: Duration,
     /// The most to send over all connections together, per second: 500kB, 20MB, 1MiB or a number of bytes.
     #[arg(long, value_name = "RATE")]
@@ -69,7 +69,7 @@ impl PeerOptions {
             Some(file) => identity::read(file)?,
             None => identity::generate(self.difficulty, interrupt).await?,
         };
-        let versions = SupportedVersions::current(ChainName::from(self.chain.as_str()));
+        let versions = SupportedVersions::current(self.chain.chain_name());
         let limits = Limits {
             download: self.max_download,
             upload: self.max_upload,
@@ -111,23 +111,6 @@ impl PeerOptions {
 pub(crate) fn queue(max_message: usize) -> usize {
     let queue = max_message.saturating_add(ConnectionOptions::MIN_INCOMING_QUEUE);
     queue.max(ConnectionOptions::DEFAULT_QUEUE)
-}
-
-/// A time in seconds, fractions allowed, above zero and at most a day.
-pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    const MAX: f64 = 86_400.0;
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds > 0.0 && seconds <= MAX => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!("a number of seconds above 0 and up to {MAX} is expected")),
-    }
-}
-
-/// A time in seconds as in [`seconds`], or 0.
-pub(crate) fn seconds_or_zero(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(0.0) => Ok(Duration::ZERO),
-        _ => seconds(text),
-    }
 }
 
 fn chunk_size(text: &str) -> Result<ChunkSize, String> {

@@ -1,16 +1,18 @@
 //! What is told to the user: readable lines, or with `--json` one object a line.
 
 use std::{
+    collections::VecDeque,
     fmt,
     io::{self, Write},
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use indicatif::{MultiProgress, ProgressBar};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::Failure;
+use crate::{bars, failure::Failure};
 
 /// Something worth telling. `Display` is its readable line, its fields are those of the JSON object.
 pub(crate) trait Event: Serialize + fmt::Display {
@@ -23,7 +25,9 @@ pub(crate) trait Event: Serialize + fmt::Display {
 pub(crate) struct Report {
     format: Format,
     connection: Option<u64>,
+    errors_only: bool,
     output: Arc<Output>,
+    bars: MultiProgress,
 }
 
 /// How events are written to standard output.
@@ -39,6 +43,31 @@ pub(crate) enum Format {
 struct Output {
     error: Mutex<Option<io::Error>>,
     failed: CancellationToken,
+    /// The last lines, while something else is on the screen.
+    aside: Mutex<Option<VecDeque<String>>>,
+}
+
+/// While this lives, lines are kept aside and not written.
+#[derive(Debug)]
+pub(crate) struct Aside {
+    output: Arc<Output>,
+}
+
+impl Aside {
+    /// How many lines are kept.
+    pub(crate) const LINES: usize = 4;
+
+    /// The last lines, the latest at the end.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let aside = lock(&self.output.aside);
+        aside.iter().flatten().cloned().collect()
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        *lock(&self.output.aside) = None;
+    }
 }
 
 impl Report {
@@ -46,7 +75,9 @@ impl Report {
         Self {
             format,
             connection: None,
+            errors_only: false,
             output: Arc::default(),
+            bars: MultiProgress::with_draw_target(bars::target()),
         }
     }
 
@@ -58,6 +89,14 @@ impl Report {
         }
     }
 
+    /// The same report for something of which nobody wants to know but that it fails.
+    pub(crate) fn errors_only(&self) -> Self {
+        Self {
+            errors_only: true,
+            ..self.clone()
+        }
+    }
+
     /// Whether events are JSON objects.
     pub(crate) fn is_json(&self) -> bool {
         self.format == Format::Json
@@ -65,6 +104,9 @@ impl Report {
 
     /// Writes an event to standard output.
     pub(crate) fn event<E: Event>(&self, event: &E) {
+        if self.errors_only {
+            return;
+        }
         let line = match (self.format, self.connection) {
             (Format::Json, connection) => self.json(E::NAME, connection, event),
             (Format::Text, Some(connection)) => format!("[{connection}] {event}"),
@@ -87,6 +129,19 @@ impl Report {
         }
     }
 
+    /// Shows a bar on standard error, if that is a terminal. It makes way for everything that is written here.
+    pub(crate) fn show(&self, bar: ProgressBar) -> ProgressBar {
+        self.bars.add(bar)
+    }
+
+    /// Keeps lines and errors aside from now on: they would destroy what is on the screen.
+    pub(crate) fn aside(&self) -> Aside {
+        *lock(&self.output.aside) = Some(VecDeque::new());
+        Aside {
+            output: self.output.clone(),
+        }
+    }
+
     /// Writes bytes that are the same in every format.
     pub(crate) fn raw(&self, bytes: &[u8]) {
         self.write_bytes(bytes);
@@ -97,11 +152,14 @@ impl Report {
         if self.format == Format::Json {
             self.write(self.json("error", self.connection, failure));
         }
-        // There is nobody left to tell if standard error is closed.
-        let _ = match self.connection {
-            Some(connection) => writeln!(io::stderr(), "p2p: connection {connection}: {failure}"),
-            None => writeln!(io::stderr(), "p2p: {failure}"),
+        let line = match self.connection {
+            Some(connection) => format!("p2p: connection {connection}: {failure}"),
+            None => format!("p2p: {failure}"),
         };
+        if let Some(line) = self.output.keep(line) {
+            // There is nobody left to tell if standard error is closed.
+            let _ = self.bars.suspend(|| writeln!(io::stderr(), "{line}"));
+        }
     }
 
     /// Resolves when standard output can not be written any more.
@@ -114,7 +172,7 @@ impl Report {
         if !self.output.failed.is_cancelled() {
             return None;
         }
-        let error = self.output.lock().take();
+        let error = lock(&self.output.error).take();
         Some(match error {
             // As quiet as any program that is ended by SIGPIPE.
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -141,24 +199,42 @@ impl Report {
         })
     }
 
-    fn write(&self, mut line: String) {
-        line.push('\n');
-        self.write_bytes(line.as_bytes());
+    fn write(&self, line: String) {
+        if let Some(line) = self.output.keep(line) {
+            self.write_bytes(format!("{line}\n").as_bytes());
+        }
     }
 
     fn write_bytes(&self, bytes: &[u8]) {
-        let mut stdout = io::stdout().lock();
-        if let Err(error) = stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            self.output.lock().get_or_insert(error);
+        let written = self.bars.suspend(|| {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(bytes).and_then(|()| stdout.flush())
+        });
+        if let Err(error) = written {
+            lock(&self.output.error).get_or_insert(error);
             self.output.failed.cancel();
         }
     }
 }
 
 impl Output {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<io::Error>> {
-        self.error.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Keeps a line aside, or gives it back if it is to be written.
+    fn keep(&self, line: String) -> Option<String> {
+        match &mut *lock(&self.aside) {
+            None => Some(line),
+            Some(lines) => {
+                lines.push_back(line);
+                while lines.len() > Aside::LINES {
+                    lines.pop_front();
+                }
+                None
+            }
+        }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Serialize)]

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use p2p_crypto::Difficulty;
+
+use crate::bars;
 
 /// A bar on standard error if that is a terminal. A search has no end that is known before: the bar shows how likely it
 /// was to be over by now.
@@ -18,8 +20,8 @@ impl SearchBar {
     const STEPS: u64 = 10_000;
 
     pub(crate) fn start(difficulty: Difficulty) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(Self::STEPS), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{elapsed:>3} [{bar:20}] {wide_msg}") {
+        let bar = ProgressBar::with_draw_target(Some(Self::STEPS), bars::target());
+        if let Ok(style) = ProgressStyle::with_template("{elapsed:>3} [{bar:8}] {wide_msg}") {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -52,6 +54,7 @@ fn odds(attempts: u64, difficulty: Difficulty) -> f64 {
     -(attempts as f64 * miss).exp_m1()
 }
 
+/// It fits beside the bar on a terminal of 80 columns.
 fn line(attempts: u64, elapsed: Duration, difficulty: Difficulty) -> String {
     let rate = attempts as f64 / elapsed.as_secs_f64().max(1e-3);
     let expected = if rate > 0.0 {
@@ -60,8 +63,7 @@ fn line(attempts: u64, elapsed: Duration, difficulty: Difficulty) -> String {
         "unknown".to_owned()
     };
     format!(
-        "{} stamps, {}/s; {expected} on average, odds so far {:.1} %",
-        count(attempts as f64),
+        "{}/s, {expected} on average, odds {:.1} %",
         count(rate),
         odds(attempts, difficulty) * 100.0
     )
@@ -86,7 +88,7 @@ fn time(seconds: f64) -> String {
         ..7_200.0 => format!("{:.0} min", seconds / 60.0),
         ..172_800.0 => format!("{:.0} h", seconds / 3_600.0),
         ..YEAR => format!("{:.0} days", seconds / 86_400.0),
-        ..1e15 => format!("{:.0} years", seconds / YEAR),
+        ..1e16 => format!("{} years", count(seconds / YEAR)),
         _ => "longer than the world has stood".to_owned(),
     }
 }
@@ -114,8 +116,11 @@ mod tests {
     fn a_line_tells_rate_expectation_and_odds() {
         assert_eq!(
             line(20_000_000, Duration::from_secs(2), Difficulty::MAINNET),
-            "20.0 million stamps, 10.0 million/s; 7 s on average, odds so far 25.8 %"
+            "10.0 million/s, 7 s on average, odds 25.8 %"
         );
+        // The bar and the time before it take 15 columns, and 3 stay free.
+        let longest = line(999_949, Duration::from_secs(1), difficulty(59.0));
+        assert!(longest.contains("thousand years") && longest.len() <= 62, "{longest}");
         assert!(line(0, Duration::ZERO, Difficulty::MAINNET).contains("unknown on average"));
     }
 
@@ -128,6 +133,7 @@ mod tests {
             (86_400.0, "24 h"),
             (864_000.0, "10 days"),
             (1e10, "317 years"),
+            (1e13, "316.9 thousand years"),
             (1e60, "longer than the world has stood"),
         ] {
             assert_eq!(time(seconds), text);

@@ -1,15 +1,20 @@
 //! Columns for people.
 
+use console::{Alignment, measure_text_width, pad_str};
+
 /// Rows under a heading, each column as wide as its widest cell; the last one is not padded.
 pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
-    let mut widths = heading.map(|cell| cell.chars().count());
+    let mut widths = heading.map(measure_text_width);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
+            *width = measure_text_width(cell).max(*width);
         }
     }
     let line = |cells: [&str; N]| {
-        let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let padded = cells
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| pad_str(cell, width, Alignment::Left, None));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let rows = rows.iter().map(|row| line(row.each_ref().map(String::as_str)));

@@ -6,19 +6,21 @@ use std::{fs, process::Stdio};
 
 use common::{Running, p2p, run, text};
 
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 16] = [
     &["identity", "generate"],
     &["identity", "show"],
     &["identity", "check"],
     &["listen"],
     &["dial"],
     &["send"],
+    &["bench"],
     &["probe"],
     &["crawl"],
     &["testnet"],
     &["inspect"],
     &["demo"],
     &["replay"],
+    &["config"],
     &["completions"],
     &["man"],
 ];

@@ -2,19 +2,9 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::fs;
 
-use common::{Running, run, text};
-
-/// The names in a directory, sorted.
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
+use common::{Running, names, run, text};
 
 fn contents(size: usize) -> Vec<u8> {
     (0..size).map(|i| (i * 37 + (i >> 8) * 5) as u8).collect()
@@ -62,40 +52,6 @@ fn a_hidden_name_becomes_a_visible_one() {
     fs::write(&file, "x").unwrap();
     run(["send", &address, text(&file)]).expect_success();
     assert_eq!(names(to.path()), ["_profile"]);
-}
-
-/// A sender that is in the middle of a large file.
-fn start_large(from: &Path, address: &str) -> Running {
-    let file = from.join("large");
-    // No blocks are used on the disk, and no time.
-    fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
-    let mut sender = Running::start(["send", address, text(&file)]);
-    sender.wait_for("transfer_started");
-    sender
-}
-
-#[test]
-fn a_killed_sender_leaves_one_error_and_no_file() {
-    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (mut listener, address) = Running::listen(["--receive", text(to.path()), "--connections", "1"]);
-    let mut sender = start_large(from.path(), &address);
-    listener.wait_for("transfer_started");
-    sender.kill();
-    let listener = listener.finish();
-    listener.expect_error(1, "the transfer of large was cut after");
-    assert_eq!(listener.events("error").len(), 1);
-    assert_eq!(names(to.path()), [""; 0]);
-}
-
-#[test]
-fn a_killed_receiver_leaves_the_sender_with_one_error() {
-    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (mut listener, address) = Running::listen(["--receive", text(to.path())]);
-    let sender = start_large(from.path(), &address);
-    listener.wait_for("transfer_started");
-    listener.kill();
-    sender.finish().expect_error(1, "the transfer was cut: ");
-    assert!(names(to.path()).iter().all(|name| name.ends_with(".part")));
 }
 
 #[test]

@@ -1,18 +1,11 @@
-//! What the process survives: no file descriptors left, a disk that fails, floods, and Ctrl-C in the middle.
+//! What the process survives: no file descriptors left, a disk that fails, and floods.
 #![cfg(target_os = "linux")]
 
 mod common;
 
-use std::{fs, net::TcpStream, path::Path};
+use std::{fs, net::TcpStream};
 
-use common::{Running, interrupt_when_ready, run, text};
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect()
-}
+use common::{Running, names, run, text};
 
 #[test]
 fn a_listener_without_descriptors_waits_and_goes_on() {
@@ -45,41 +38,6 @@ fn a_full_disk_is_told_and_leaves_nothing_behind() {
     assert_eq!(names(to.path()), [""; 0]);
     run(["send", &address, text(&small)]).expect_success();
     assert_eq!(names(to.path()), ["small"]);
-}
-
-/// A receiver in the middle of a file that never ends, and its sender.
-fn transfer(from: &Path, to: &Path) -> (Running, Running, String) {
-    let file = from.join("endless");
-    fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
-    let (mut receiver, address) = Running::listen(["--receive", text(to)]);
-    let mut sender = Running::start(["send", &address, text(&file)]);
-    sender.wait_for("transfer_started");
-    receiver.wait_for("transfer_started");
-    (receiver, sender, address)
-}
-
-#[test]
-fn an_interrupted_receiver_leaves_no_file_and_its_sender_one_error() {
-    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (receiver, sender, _) = transfer(from.path(), to.path());
-    interrupt_when_ready(&receiver);
-    receiver.finish().expect_error(130, "interrupted");
-    sender.finish().expect_error(1, "the transfer was cut");
-    assert_eq!(names(to.path()), [""; 0]);
-}
-
-#[test]
-fn an_interrupted_sender_leaves_a_receiver_that_goes_on() {
-    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (mut receiver, sender, address) = transfer(from.path(), to.path());
-    interrupt_when_ready(&sender);
-    sender.finish().expect_error(130, "interrupted");
-    receiver.wait_for("error");
-    receiver.wait_for("closed");
-    assert_eq!(names(to.path()), [""; 0]);
-    let file = from.path().join("small");
-    fs::write(&file, "small").unwrap();
-    run(["send", &address, text(&file)]).expect_success();
 }
 
 #[test]

@@ -3,117 +3,27 @@
 
 mod common;
 
-use std::{
-    ffi::OsStr,
-    fs::{File, OpenOptions},
-    io::Read,
-    net::TcpListener,
-    os::unix::ffi::OsStrExt,
-    process::{Child, Command, Stdio},
-    sync::mpsc::{self, Receiver},
-    thread,
-    time::Duration,
-};
+mod on_terminal;
+
+use std::{fs, net::TcpListener, process::Stdio};
 
 use common::{Running, p2p, text};
-use rustix::{
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{Winsize, tcsetwinsize},
-};
-
-/// How long something may take to show before the test gives up: much longer than it ever does.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A run whose standard error is a terminal.
-struct OnTerminal {
-    child: Child,
-    screen: Receiver<Vec<u8>>,
-    seen: String,
-}
-
-impl OnTerminal {
-    fn start(command: &mut Command) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let size = Winsize {
-            ws_row: 25,
-            ws_col: 120,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(&master, size).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let path = OsStr::from_bytes(name.to_bytes());
-        let terminal = OpenOptions::new().read(true).write(true).open(path).unwrap();
-        let child = command
-            .env("TERM", "xterm")
-            .stderr(Stdio::from(terminal))
-            .spawn()
-            .unwrap();
-        // Otherwise the terminal would never end.
-        command.stderr(Stdio::null());
-        let (shown, screen) = mpsc::channel();
-        thread::spawn(move || {
-            let mut master = File::from(master);
-            let mut bytes = vec![0; 4096];
-            // It ends with an error when the last process has left the terminal.
-            while let Ok(size) = master.read(&mut bytes) {
-                if shown.send(bytes[..size].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        Self {
-            child,
-            screen,
-            seen: String::new(),
-        }
-    }
-
-    /// Reads until the terminal shows this.
-    #[track_caller]
-    fn wait_for(&mut self, text: &str) {
-        while !self.seen.contains(text) {
-            match self.screen.recv_timeout(PATIENCE) {
-                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(error) => panic!("{error} without {text}: {}", self.seen),
-            }
-        }
-    }
-
-    /// Waits for the end; gives the status and all that was shown.
-    fn finish(mut self) -> (Option<i32>, String) {
-        let status = self.child.wait().unwrap().code();
-        while let Ok(bytes) = self.screen.recv_timeout(PATIENCE) {
-            self.seen.push_str(&String::from_utf8_lossy(&bytes));
-        }
-        (status, std::mem::take(&mut self.seen))
-    }
-}
-
-impl Drop for OnTerminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use on_terminal::{OnTerminal, Shown};
 
 #[test]
 fn a_search_shows_rate_expectation_and_odds_until_it_is_interrupted() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("identity.json");
     let mut command = p2p(["identity", "generate", "--difficulty", "60", "--output", text(&file)]);
-    let mut search = OnTerminal::start(&mut command);
-    for text in ["stamps, ", "/s; ", " years on average, odds so far 0.0 %"] {
+    let mut search = OnTerminal::start(&mut command, Shown::Stderr);
+    for text in ["/s, ", " years on average, odds 0.0 %"] {
         search.wait_for(text);
     }
-    let id = search.child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    let (status, shown) = search.finish();
-    assert_eq!(status, Some(130));
-    assert!(shown.ends_with("p2p: interrupted\r\n"), "{shown:?}");
-    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    search.interrupt();
+    assert_eq!(search.finish(), Some(130));
+    assert_eq!(search.contents().trim(), "p2p: interrupted");
+    assert!(search.is_restored());
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -132,11 +42,11 @@ fn a_crawl_shows_what_it_has_found() {
         "--interval",
         "0.1",
     ];
-    let mut crawl = OnTerminal::start(p2p(arguments).stdout(Stdio::null()));
+    let mut crawl = OnTerminal::start(p2p(arguments).stdout(Stdio::null()), Shown::Stderr);
     crawl.wait_for(" found: ");
     crawl.wait_for(" take us, ");
     crawl.wait_for(" waiting");
-    assert_eq!(crawl.finish().0, Some(0));
+    assert_eq!(crawl.finish(), Some(0));
 }
 
 #[test]
@@ -145,18 +55,81 @@ fn a_probe_counts_the_targets() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let arguments = ["probe", "127.0.0.1:1", &address, "--timeout", "2"];
-    let mut probe = OnTerminal::start(p2p(arguments).stdout(Stdio::null()));
+    let mut probe = OnTerminal::start(p2p(arguments).stdout(Stdio::null()), Shown::Stderr);
     probe.wait_for(" of 2 called");
-    assert_eq!(probe.finish().0, Some(9));
+    assert_eq!(probe.finish(), Some(9));
+}
+
+#[test]
+fn the_results_of_a_probe_have_colours_on_a_terminal_alone() {
+    let (_listener, address) = Running::listen([]);
+    let arguments = ["probe", "127.0.0.1:1", &address];
+    let (red, green) = ("\u{1b}[31mfailed\u{1b}[0m", "\u{1b}[32mtakes us\u{1b}[0m");
+    let mut probe = OnTerminal::start(&mut p2p(arguments), Shown::Both);
+    assert_eq!(probe.finish(), Some(9));
+    assert!(
+        probe.seen.contains(red) && probe.seen.contains(green),
+        "{:?}",
+        probe.seen
+    );
+    let mut plain = OnTerminal::start(p2p(arguments).env("NO_COLOR", "1"), Shown::Both);
+    assert_eq!(plain.finish(), Some(9));
+    // What is too wide for it is below.
+    let screen = plain.contents();
+    assert!(
+        screen.contains("\n    id") && screen.contains("\n    TEZOS_MAINNET, "),
+        "{screen}"
+    );
+    assert!(
+        plain.seen.contains("takes us") && !plain.seen.contains("\u{1b}[3"),
+        "{:?}",
+        plain.seen
+    );
 }
 
 #[test]
 fn colours_are_for_terminals_and_not_against_the_users_wish() {
     let colour = "\u{1b}[3";
-    let (status, shown) = OnTerminal::start(p2p(["-v", "demo"]).stdout(Stdio::null())).finish();
-    assert_eq!(status, Some(0));
-    assert!(shown.contains(colour), "{shown:?}");
-    let mut plain = p2p(["-v", "demo"]);
-    let (_, shown) = OnTerminal::start(plain.env("NO_COLOR", "1").stdout(Stdio::null())).finish();
-    assert!(shown.contains("DEBUG") && !shown.contains('\u{1b}'), "{shown:?}");
+    let mut coloured = OnTerminal::start(p2p(["-v", "demo"]).stdout(Stdio::null()), Shown::Stderr);
+    assert_eq!(coloured.finish(), Some(0));
+    assert!(coloured.seen.contains(colour), "{:?}", coloured.seen);
+    let mut command = p2p(["-v", "demo"]);
+    let mut plain = OnTerminal::start(command.env("NO_COLOR", "1").stdout(Stdio::null()), Shown::Stderr);
+    assert_eq!(plain.finish(), Some(0));
+    assert!(
+        plain.seen.contains("DEBUG") && !plain.seen.contains('\u{1b}'),
+        "{:?}",
+        plain.seen
+    );
+}
+
+#[test]
+fn a_transfer_shows_a_bar_on_both_sides_and_leaves_nothing_of_it() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = from
+        .path()
+        .join("a film with a name that is much too long for a bar.mkv");
+    fs::write(&file, vec![7; 1_500_000]).unwrap();
+    let mut command = p2p(["listen", "--bind", "127.0.0.1:0", "--receive", text(to.path())]);
+    let mut receiver = OnTerminal::start(&mut command, Shown::Both);
+    let listening = receiver.wait_until(|screen| screen.contains(" as id"));
+    let address = listening.split_whitespace().nth(2).unwrap().to_owned();
+
+    let mut command = p2p(["send", &address, text(&file), "--max-upload", "1MB"]);
+    let mut sender = OnTerminal::start(&mut command, Shown::Both);
+    for terminal in [&mut sender, &mut receiver] {
+        let screen = terminal.wait_until(|screen| screen.contains(" left"));
+        let bar = screen.lines().find(|line| line.contains(" left")).unwrap();
+        assert!(bar.starts_with("a film with a name that i… ["), "{screen}");
+        assert!(bar.contains(" % ") && bar.contains("/s"), "{screen}");
+    }
+    assert_eq!(sender.finish(), Some(0));
+    let screen = sender.contents();
+    assert!(!screen.contains(" left") && screen.contains("sent "), "{screen}");
+    assert!(sender.is_restored());
+    receiver.wait_until(|screen| screen.contains("received ") && !screen.contains(" left"));
+    receiver.interrupt();
+    assert_eq!(receiver.finish(), Some(130));
+    assert!(receiver.contents().trim_end().ends_with("p2p: interrupted"));
+    assert!(receiver.is_restored());
 }

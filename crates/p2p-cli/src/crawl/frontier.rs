@@ -11,14 +11,31 @@ use std::{
 #[derive(Debug)]
 pub(super) struct Frontier {
     known: HashSet<SocketAddr>,
-    hosts: HashMap<IpAddr, Host>,
+    hosts: HashMap<HostId, Host>,
     /// Hosts with waiting addresses, by the time at which they may be called.
-    due: BinaryHeap<Reverse<(Instant, IpAddr)>>,
+    due: BinaryHeap<Reverse<(Instant, HostId)>>,
     waiting: usize,
-    /// Between two calls on the same IP address.
+    /// Between two calls on the same host.
     interval: Duration,
     max_known: usize,
     refused: u64,
+}
+
+/// What is called at most once in an interval: an IPv4 address, or an IPv6 network of 64 bits. Those who have IPv6 have at
+/// least such a network, and all its addresses for one machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct HostId(IpAddr);
+
+impl HostId {
+    fn of(ip: IpAddr) -> Self {
+        Self(match ip.to_canonical() {
+            IpAddr::V6(ip) => {
+                let network = u128::from(ip) & !u128::from(u64::MAX);
+                IpAddr::V6(network.into())
+            }
+            ip => ip,
+        })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -76,9 +93,10 @@ impl Frontier {
     }
 
     fn queue(&mut self, address: SocketAddr, now: Instant) {
-        let host = self.hosts.entry(address.ip()).or_default();
+        let id = HostId::of(address.ip());
+        let host = self.hosts.entry(id).or_default();
         if host.waiting.is_empty() {
-            self.due.push(Reverse((host.next_call.unwrap_or(now), address.ip())));
+            self.due.push(Reverse((host.next_call.unwrap_or(now), id)));
         }
         host.waiting.push_back(address);
         self.waiting += 1;
@@ -86,14 +104,14 @@ impl Frontier {
 
     /// Whom to call now. Whoever is named counts as called.
     pub(super) fn next(&mut self, now: Instant) -> Next {
-        let Some(Reverse((at, ip))) = self.due.peek().copied() else {
+        let Some(Reverse((at, id))) = self.due.peek().copied() else {
             return Next::Nobody;
         };
         if at > now {
             return Next::At(at);
         }
         self.due.pop();
-        let Some(host) = self.hosts.get_mut(&ip) else {
+        let Some(host) = self.hosts.get_mut(&id) else {
             return Next::Nobody;
         };
         let next_call = now + self.interval;
@@ -102,7 +120,7 @@ impl Frontier {
             return Next::Nobody;
         };
         if !host.waiting.is_empty() {
-            self.due.push(Reverse((next_call, ip)));
+            self.due.push(Reverse((next_call, id)));
         }
         self.waiting -= 1;
         Next::Call(address)
@@ -187,6 +205,29 @@ mod tests {
         // The host is remembered when something of it comes up later.
         frontier.add(address("8.0.0.1:3"), b1, later);
         assert_eq!(frontier.next(later), Next::At(later + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn the_addresses_of_an_ipv6_network_are_one_host() {
+        let now = Instant::now();
+        let interval = Duration::from_secs(1);
+        let mut frontier = Frontier::new(interval, 100);
+        let one = address("[2001:db8:0:1::1]:1");
+        let same = address("[2001:db8:0:1:ffff:ffff:ffff:ffff]:1");
+        let other = address("[2001:db8:0:2::1]:1");
+        for named in [one, same, other] {
+            frontier.add(named, one, now);
+        }
+        let called = [frontier.next(now), frontier.next(now)];
+        assert!(
+            called.contains(&Next::Call(one)) && called.contains(&Next::Call(other)),
+            "{called:?}"
+        );
+        assert_eq!(frontier.next(now), Next::At(now + interval));
+        assert_eq!(frontier.next(now + interval), Next::Call(same));
+        let mapped = HostId::of("::ffff:192.0.2.1".parse().unwrap());
+        assert_eq!(mapped, HostId::of("192.0.2.1".parse().unwrap()));
+        assert_ne!(mapped, HostId::of("192.0.2.2".parse().unwrap()));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::{
 };
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use p2p_framing::{PointList, encoding::ControlMessage};
 use tokio::{
     task::JoinSet,
@@ -31,11 +31,12 @@ use self::{
     summary::Summary,
 };
 use crate::{
+    bars,
     endpoint::Endpoint,
     failure::Failure,
-    peer_options::seconds_or_zero,
     probe::part,
     report::Report,
+    units::seconds_or_zero,
     visit::{Answer, Node, VisitOptions, Visitor},
 };
 
@@ -46,8 +47,8 @@ const AFTER_HELP: &str = "Examples:
 
 The first one, given again after Ctrl-C or a crash, goes on from its state file.
 
-Each node is called once: it is asked for peers if it takes us, and its alternatives are read if it does not. The same IP \
-address is called at most once in --interval. A node can only name addresses that reach as far as its own: none of the \
+Each node is called once: it is asked for peers if it takes us, and its alternatives are read if it does not. The same IPv4 \
+address, or IPv6 network of 64 bits, is called at most once in --interval. A node can only name addresses that reach as far as its own: none of the \
 internet can send us into our own network.
 
 Exit status: 0 if all that could be found was called, 1 if a file can not be written, 2 for a wrong usage, 3 to 5 for an \
@@ -64,8 +65,8 @@ pub(crate) struct Crawl {
     seeds: Vec<Endpoint>,
     #[command(flatten)]
     visit: VisitOptions,
-    /// The least time between two calls on the same IP address.
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds_or_zero)]
+    /// The least time between two calls on the same IPv4 address or IPv6 network of 64 bits.
+    #[arg(long, value_name = "TIME", default_value = "1", value_parser = seconds_or_zero)]
     interval: Duration,
     /// How many addresses to know at most; more are counted and forgotten.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -273,7 +274,7 @@ struct View {
 
 impl View {
     fn start() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(None, bars::target());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
             bar.set_style(style);
         }
@@ -300,7 +301,7 @@ impl View {
         } = self;
         let (found, waiting) = (walk.frontier.known(), walk.frontier.waiting());
         self.bar.set_message(format!(
-            "{found} found: {taken} take us, {refused} refuse us, {failed} failed, {calling} being called, {waiting} waiting"
+            "{found} found: {taken} take us, {refused} refuse, {failed} failed; {calling} calls, {waiting} waiting"
         ));
     }
 }

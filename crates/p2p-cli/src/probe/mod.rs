@@ -2,10 +2,11 @@
 
 mod probed;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{io, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::Term;
+use indicatif::{ProgressBar, ProgressStyle};
 use p2p_framing::encoding::ControlMessage;
 use p2p_socket::{DisconnectionReason, Drain};
 use tokio::task::JoinSet;
@@ -13,8 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use self::probed::{Probed, Table};
 use crate::{
+    bars,
     endpoint::Endpoint,
     failure::Failure,
+    log::colours,
     report::Report,
     visit::{Answer, Node, Step, Visit, VisitOptions, Visitor},
 };
@@ -75,7 +78,11 @@ impl Probe {
         progress.finish_and_clear();
         probed.sort_by_key(|(index, _)| *index);
         let probed: Vec<_> = probed.into_iter().map(|(_, probed)| probed).collect();
-        report.text(&Table(&probed));
+        report.text(&Table {
+            probed: &probed,
+            colours: colours(&io::stdout()),
+            columns: Term::stdout().size_checked().map(|(_, columns)| columns.into()),
+        });
         Ok(if probed.iter().all(Probed::is_reached) {
             ExitCode::SUCCESS
         } else {
@@ -86,7 +93,7 @@ impl Probe {
 
 /// How many have been called, on a terminal: the table comes only when all have been.
 fn progress(count: usize) -> ProgressBar {
-    let progress = ProgressBar::with_draw_target(Some(count as u64), ProgressDrawTarget::stderr());
+    let progress = ProgressBar::with_draw_target(Some(count as u64), bars::target());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {pos} of {len} called") {
         progress.set_style(style);
     }

@@ -2,6 +2,7 @@
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
+use console::{measure_text_width, style};
 use p2p_crypto::Difficulty;
 use serde::Serialize;
 
@@ -123,12 +124,13 @@ impl Probed {
         self.result != Result::Failed
     }
 
-    fn row(&self) -> [String; 8] {
+    fn row(&self, colours: bool) -> [String; 8] {
         let result = match self.result {
-            Result::Taken => "takes us",
-            Result::Refused => "refuses us",
-            Result::Failed => "failed",
+            Result::Taken => style("takes us").green(),
+            Result::Refused => style("refuses us").yellow(),
+            Result::Failed => style("failed").red(),
         };
+        let result = result.force_styling(colours);
         let dash = || "-".to_owned();
         let time = |seconds: Option<f64>| seconds.map_or_else(dash, |seconds| format!("{:.1} ms", seconds * 1e3));
         let handshake = self
@@ -145,7 +147,7 @@ impl Probed {
         });
         [
             self.target.clone(),
-            result.to_owned(),
+            result.to_string(),
             self.peer_id.clone().unwrap_or_else(dash),
             self.difficulty_reached
                 .map_or_else(dash, |difficulty| format!("{difficulty:.1}")),
@@ -171,12 +173,48 @@ impl Event for Probed {
 
 impl fmt::Display for Probed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Table(std::slice::from_ref(self)).fmt(f)
+        let table = Table {
+            probed: std::slice::from_ref(self),
+            colours: false,
+            columns: None,
+        };
+        table.fmt(f)
     }
 }
 
 /// All targets for people.
-pub(super) struct Table<'a>(pub(super) &'a [Probed]);
+pub(super) struct Table<'a> {
+    pub(super) probed: &'a [Probed],
+    pub(super) colours: bool,
+    /// How wide a line may be. What does not fit goes below it.
+    pub(super) columns: Option<usize>,
+}
+
+impl Table<'_> {
+    /// The same with peer ids and versions, which are the widest, on lines of their own.
+    fn narrow(&self, heading: [&str; 8], rows: Vec<[String; 8]>) -> String {
+        let [target, result, _, work, connect, handshake, flags, _] = heading;
+        let heading = [target, result, work, connect, handshake, flags];
+        let rows: Vec<_> = rows
+            .into_iter()
+            .map(|[target, result, _, work, connect, handshake, flags, _]| {
+                [target, result, work, connect, handshake, flags]
+            })
+            .collect();
+        let narrow = table(heading, &rows);
+        let mut lines = narrow.lines();
+        let mut text = lines.next().unwrap_or_default().to_owned();
+        for (line, probed) in lines.zip(self.probed) {
+            let version = probed.announced_version.as_ref().map(Version::to_string);
+            let below = [probed.peer_id.clone(), version];
+            text = below
+                .iter()
+                .flatten()
+                .fold(format!("{text}\n{line}"), |text, below| format!("{text}\n    {below}"));
+        }
+        text
+    }
+}
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,9 +228,16 @@ impl fmt::Display for Table<'_> {
             "FLAGS",
             "VERSION",
         ];
-        let rows: Vec<_> = self.0.iter().map(Probed::row).collect();
-        f.write_str(&table(heading, &rows))?;
-        for probed in self.0 {
+        let rows: Vec<_> = self.probed.iter().map(|probed| probed.row(self.colours)).collect();
+        let wide = table(heading, &rows);
+        let width = wide.lines().map(measure_text_width).max();
+        match self.columns {
+            Some(columns) if width.is_some_and(|width| width > columns) => {
+                f.write_str(&self.narrow(heading, rows))?;
+            }
+            _ => f.write_str(&wide)?,
+        }
+        for probed in self.probed {
             if let Some(remark) = probed.remark() {
                 write!(f, "\n{}: {remark}", probed.target)?;
             }

@@ -4,11 +4,13 @@ use serde::Serialize;
 
 use crate::report::Event;
 
-/// A file is about to be sent or received.
+/// Both sides agree on a file to be sent, and from where on.
 #[derive(Serialize)]
 pub(super) struct TransferStarted {
     pub(super) name: String,
     pub(super) size: u64,
+    /// How many bytes the receiver has of an earlier transfer.
+    pub(super) resumed_from: u64,
 }
 
 impl Event for TransferStarted {
@@ -17,7 +19,11 @@ impl Event for TransferStarted {
 
 impl fmt::Display for TransferStarted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "transfer of {} of {} bytes", self.name.escape_debug(), self.size)
+        write!(f, "transfer of {} of {} bytes", self.name.escape_debug(), self.size)?;
+        match self.resumed_from {
+            0 => Ok(()),
+            held => write!(f, ", of which {held} are there already"),
+        }
     }
 }
 
@@ -28,6 +34,8 @@ pub(super) struct FileSent {
     /// What the receiver calls it.
     pub(super) remote_name: String,
     pub(super) size: u64,
+    /// How many bytes of it an earlier transfer had brought.
+    pub(super) resumed_from: u64,
     pub(super) blake2b: String,
     pub(super) seconds: f64,
 }
@@ -42,12 +50,14 @@ impl fmt::Display for FileSent {
             file,
             remote_name,
             size,
+            resumed_from,
             blake2b,
             seconds,
         } = self;
+        let now = size.saturating_sub(*resumed_from);
         write!(
             f,
-            "sent {file} as {}: {size} bytes in {seconds:.2} s, blake2b {blake2b}",
+            "sent {file} as {}: {now} of {size} bytes in {seconds:.2} s, blake2b {blake2b}",
             remote_name.escape_debug()
         )
     }
@@ -58,6 +68,8 @@ impl fmt::Display for FileSent {
 pub(super) struct FileReceived {
     pub(super) file: String,
     pub(super) size: u64,
+    /// How many bytes of it an earlier transfer had brought.
+    pub(super) resumed_from: u64,
     pub(super) blake2b: String,
     pub(super) seconds: f64,
 }
@@ -71,9 +83,14 @@ impl fmt::Display for FileReceived {
         let Self {
             file,
             size,
+            resumed_from,
             blake2b,
             seconds,
         } = self;
-        write!(f, "received {file}: {size} bytes in {seconds:.2} s, blake2b {blake2b}")
+        let now = size.saturating_sub(*resumed_from);
+        write!(
+            f,
+            "received {file}: {now} of {size} bytes in {seconds:.2} s, blake2b {blake2b}"
+        )
     }
 }

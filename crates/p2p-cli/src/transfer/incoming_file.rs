@@ -1,28 +1,66 @@
 //! The file that comes in, written by a thread that may block.
 
 use std::{
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
-use blake2b_simd::{Params, State};
 use bytes::Bytes;
-use tempfile::{Builder, NamedTempFile};
 use tokio::{
     sync::mpsc,
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::{
-    message::Digest,
-    name::{candidates, plain_name},
-};
+use super::{digest::Digest, message::Offer, part_file::PartFile};
 use crate::failure::Failure;
 
 /// How many messages may wait for the disk, beyond what the connection itself queues: 2 MiB.
 const WAITING_MESSAGES: usize = 16;
 
-/// A file that is being received. Until it is finished it has a temporary name; dropped before, it is removed.
+/// A file that is about to be received, and what there is of it already.
+#[derive(Debug)]
+pub(super) struct FileToCome {
+    part: PartFile,
+    size: u64,
+    path: PathBuf,
+}
+
+impl FileToCome {
+    /// Finds what is left of an earlier transfer of the same file into `directory`, or begins.
+    pub(super) async fn open(directory: &Path, offer: Offer) -> Result<Self, FileError> {
+        let size = offer.size;
+        let path = directory.join(super::name::plain_name(&offer.name));
+        let directory = directory.to_owned();
+        let part = blocking(path.clone(), move || PartFile::open(&directory, &offer)).await?;
+        Ok(Self { part, size, path })
+    }
+
+    /// How many bytes there are already.
+    pub(super) fn held(&self) -> u64 {
+        self.part.length()
+    }
+
+    /// Goes on from what is held if it has the digest that the sender tells, and begins anew otherwise.
+    pub(super) async fn resume(self, prefix: Digest) -> Result<Self, FileError> {
+        let Self { part, size, path } = self;
+        let part = blocking(path.clone(), move || part.resume(&prefix)).await?;
+        Ok(Self { part, size, path })
+    }
+
+    /// Begins to write.
+    pub(super) fn start(self) -> IncomingFile {
+        let Self { part, size, path } = self;
+        let (steps, coming) = mpsc::channel(WAITING_MESSAGES);
+        IncomingFile {
+            steps,
+            received: part.length(),
+            writer: Some(spawn_blocking(move || write(part, &path, coming))),
+            size,
+        }
+    }
+}
+
+/// A file that is being received. When it is given up, what has arrived may stay for the next attempt.
 #[derive(Debug)]
 pub(super) struct IncomingFile {
     steps: mpsc::Sender<Step>,
@@ -32,34 +70,26 @@ pub(super) struct IncomingFile {
     received: u64,
 }
 
+#[derive(Debug)]
 enum Step {
     Data(Bytes),
     End(Digest),
+    Discard,
 }
 
 impl IncomingFile {
-    /// Begins a file of `size` bytes in `directory`.
-    pub(super) fn create(directory: &Path, offered_name: &str, size: u64) -> Self {
-        let (steps, coming) = mpsc::channel(WAITING_MESSAGES);
-        let (directory, name) = (directory.to_owned(), plain_name(offered_name));
-        Self {
-            steps,
-            writer: Some(spawn_blocking(move || write(&directory, &name, coming))),
-            size,
-            received: 0,
-        }
-    }
-
+    /// How many bytes there are, those of earlier transfers included.
     pub(super) fn received(&self) -> u64 {
         self.received
     }
 
     /// Takes the next bytes; waits while the disk is busy.
     pub(super) async fn write(&mut self, data: Bytes) -> Result<(), FileError> {
-        self.received = self.received.saturating_add(data.len() as u64);
-        if self.received > self.size {
+        let received = self.received.saturating_add(data.len() as u64);
+        if received > self.size {
             return Err(FileError::WrongSize { declared: self.size });
         }
+        self.received = received;
         if self.steps.send(Step::Data(data)).await.is_ok() {
             return Ok(());
         }
@@ -77,12 +107,16 @@ impl IncomingFile {
         self.ended().await?.ok_or(FileError::Writer)
     }
 
-    /// Gives up, and waits until the temporary file is gone: a process that ends earlier would leave it.
-    pub(super) async fn abandon(mut self) {
+    /// Gives up, and waits until what has arrived is on the disk for the next attempt, or gone.
+    pub(super) async fn give_up(mut self, keep: bool) {
         let writer = self.writer.take();
+        if !keep {
+            // If the writer has ended already, nothing is left.
+            let _ = self.steps.send(Step::Discard).await;
+        }
         drop(self.steps);
         if let Some(writer) = writer {
-            // Whatever it says, the file is not wanted any more.
+            // Whatever it says, the file is not complete.
             let _ = writer.await;
         }
     }
@@ -96,59 +130,48 @@ impl IncomingFile {
 }
 
 /// Writes what comes. Gives no path if the end does not come.
-fn write(directory: &Path, name: &str, mut coming: mpsc::Receiver<Step>) -> Result<Option<PathBuf>, FileError> {
+fn write(mut part: PartFile, path: &Path, mut coming: mpsc::Receiver<Step>) -> Result<Option<PathBuf>, FileError> {
     let failed = |source| FileError::Disk {
-        path: directory.join(name),
+        path: path.to_owned(),
         source,
     };
-    let mut file = create(directory, name).map_err(failed)?;
-    let mut hash: State = Params::new().hash_length(size_of::<Digest>()).to_state();
     while let Some(step) = coming.blocking_recv() {
         match step {
             Step::Data(data) => {
-                hash.update(&data);
-                file.write_all(&data).map_err(failed)?;
+                if let Err(error) = part.write(&data) {
+                    // A full disk is not to stay full because of it.
+                    part.discard();
+                    return Err(failed(error));
+                }
             }
-            Step::End(digest) if hash.finalize().as_bytes() == digest => {
-                return persist(file, directory, name).map(Some);
+            Step::End(digest) if part.digest() == digest => {
+                return match part.finish().map_err(failed)? {
+                    Some(path) => Ok(Some(path)),
+                    None => Err(FileError::NoFreeName { path: path.to_owned() }),
+                };
             }
-            Step::End(_) => return Err(FileError::WrongDigest),
+            Step::End(_) => {
+                part.discard();
+                return Err(FileError::WrongDigest);
+            }
+            Step::Discard => {
+                part.discard();
+                return Ok(None);
+            }
         }
     }
     Ok(None)
 }
 
-fn create(directory: &Path, name: &str) -> io::Result<NamedTempFile> {
-    let prefix = format!(".{name}.");
-    let mut builder = Builder::new();
-    builder.prefix(&prefix).suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As for any new file: less what the user's mask takes away.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+/// Does something with the disk on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    path: PathBuf,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, FileError> {
+    match spawn_blocking(work).await {
+        Ok(result) => result.map_err(|source| FileError::Disk { path, source }),
+        Err(_) => Err(FileError::Writer),
     }
-    builder.tempfile_in(directory)
-}
-
-/// Renames the file to the first free name; never over an existing one.
-fn persist(mut file: NamedTempFile, directory: &Path, name: &str) -> Result<PathBuf, FileError> {
-    for candidate in candidates(name) {
-        let path = directory.join(candidate);
-        match file.persist_noclobber(&path) {
-            Ok(_) => return Ok(path),
-            Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => file = refused.file,
-            Err(refused) => {
-                return Err(FileError::Disk {
-                    path,
-                    source: refused.error,
-                });
-            }
-        }
-    }
-    Err(FileError::NoFreeName {
-        path: directory.join(name),
-    })
 }
 
 /// Why a file was not received although the connection was good.

@@ -9,11 +9,19 @@ use tokio::time::timeout;
 
 use super::{
     ANSWER_TIMEOUT,
+    bar::TransferBar,
+    digest::Digest,
     events::{FileReceived, TransferStarted},
-    incoming_file::{FileError, IncomingFile},
-    message::{Digest, TransferMessage, unexpected},
+    incoming_file::{FileError, FileToCome, IncomingFile},
+    message::{Offer, TransferMessage, other_version, unexpected},
+    part_file::{MOST_KEPT, tidy},
 };
 use crate::{errors, exchange::is_orderly, failure::Failure, outbox::Outbox, report::Report, session::Tally};
+
+/// Removes what waits in `directory` for the rest of files that nobody has sent for long.
+pub(crate) fn prepare(directory: &Path) {
+    tidy(directory, MOST_KEPT);
+}
 
 /// Takes files into `directory` until the remote closes.
 pub(crate) async fn receive(
@@ -30,7 +38,13 @@ pub(crate) async fn receive(
     };
     loop {
         match link.next().await {
-            Ok(TransferMessage::Offer { size, name }) => link.file(directory, &name, size, report).await?,
+            Ok(TransferMessage::Offer(offer)) => link.file(directory, offer, report).await?,
+            Ok(TransferMessage::OfferOfVersion(version)) => {
+                let reason = other_version(version);
+                let failure = Failure::new("transfer", "other_version", reason.clone());
+                link.send(&TransferMessage::Refuse { reason }).await?;
+                return Err(failure);
+            }
             Ok(_) => return Err(unexpected()),
             Err(Break::Ended(error)) if is_orderly(&error) => return Ok(()),
             Err(other) => return Err(other.into()),
@@ -46,24 +60,33 @@ struct Link<'a> {
 
 impl Link<'_> {
     /// Takes one file, and answers.
-    async fn file(&mut self, directory: &Path, name: &str, size: u64, report: &Report) -> Result<(), Failure> {
-        report.event(&TransferStarted {
-            name: name.to_owned(),
-            size,
-        });
+    async fn file(&mut self, directory: &Path, offer: Offer, report: &Report) -> Result<(), Failure> {
         let started = Instant::now();
-        self.send(&TransferMessage::Accept).await?;
-        let mut file = IncomingFile::create(directory, name, size);
-        let (digest, path) = match self.contents(&mut file, name, size).await {
+        let Offer { size, name, .. } = offer.clone();
+        let mut file = match self.agree(directory, offer).await? {
+            Ok(file) => file,
+            Err(error) => return Err(self.refuse(&error).await),
+        };
+        let resumed_from = file.received();
+        report.event(&TransferStarted {
+            name: name.clone(),
+            size,
+            resumed_from,
+        });
+        let bar = TransferBar::start(report, &name, size, resumed_from);
+        let received = self.contents(&mut file, &name, size, &bar).await;
+        bar.finish();
+        let (digest, path) = match received {
             Ok(received) => received,
-            Err(failure) => {
-                file.abandon().await;
+            Err(Unfinished { failure, keep }) => {
+                file.give_up(keep).await;
                 return Err(failure);
             }
         };
         report.event(&FileReceived {
             file: path.display().to_string(),
             size,
+            resumed_from,
             blake2b: hex::encode(digest),
             seconds: started.elapsed().as_secs_f64(),
         });
@@ -71,8 +94,36 @@ impl Link<'_> {
         self.send(&TransferMessage::Done { digest, name }).await
     }
 
+    /// Finds out from where the file is to come, and accepts it.
+    async fn agree(&mut self, directory: &Path, offer: Offer) -> Result<Result<IncomingFile, FileError>, Failure> {
+        let mut file = match FileToCome::open(directory, offer).await {
+            Ok(file) => file,
+            Err(error) => return Ok(Err(error)),
+        };
+        if file.held() > 0 {
+            self.send(&TransferMessage::Held { length: file.held() }).await?;
+            let prefix = match self.next().await? {
+                TransferMessage::Prefix(digest) => digest,
+                TransferMessage::Refuse { reason } => return Err(withdrawn(&reason)),
+                _ => return Err(unexpected()),
+            };
+            file = match file.resume(prefix).await {
+                Ok(file) => file,
+                Err(error) => return Ok(Err(error)),
+            };
+        }
+        self.send(&TransferMessage::Accept { offset: file.held() }).await?;
+        Ok(Ok(file.start()))
+    }
+
     /// Writes what comes to the end, and gives the digest and the final path.
-    async fn contents(&mut self, file: &mut IncomingFile, name: &str, size: u64) -> Result<(Digest, PathBuf), Failure> {
+    async fn contents(
+        &mut self,
+        file: &mut IncomingFile,
+        name: &str,
+        size: u64,
+        bar: &TransferBar,
+    ) -> Result<(Digest, PathBuf), Unfinished> {
         loop {
             let written = match self.next().await {
                 Ok(TransferMessage::Data(data)) => file.write(data).await,
@@ -80,7 +131,8 @@ impl Link<'_> {
                     Ok(path) => return Ok((digest, path)),
                     Err(error) => Err(error),
                 },
-                Ok(_) => return Err(unexpected()),
+                Ok(TransferMessage::Refuse { reason }) => return Err(Unfinished::discard(withdrawn(&reason))),
+                Ok(_) => return Err(Unfinished::discard(unexpected())),
                 Err(cause) => {
                     let cause = Failure::from(cause);
                     let message = format!(
@@ -88,16 +140,20 @@ impl Link<'_> {
                         name.escape_debug(),
                         file.received()
                     );
-                    return Err(Failure {
-                        phase: "transfer",
-                        message,
-                        ..cause
+                    return Err(Unfinished {
+                        failure: Failure {
+                            phase: "transfer",
+                            message,
+                            ..cause
+                        },
+                        keep: true,
                     });
                 }
             };
             if let Err(error) = written {
-                return Err(self.refuse(&error).await);
+                return Err(Unfinished::discard(self.refuse(&error).await));
             }
+            bar.show(file.received());
         }
     }
 
@@ -129,6 +185,23 @@ impl Link<'_> {
             ))),
         }
     }
+}
+
+/// Why a file is not complete, and whether what is there is good to go on from.
+struct Unfinished {
+    failure: Failure,
+    keep: bool,
+}
+
+impl Unfinished {
+    fn discard(failure: Failure) -> Self {
+        Self { failure, keep: false }
+    }
+}
+
+fn withdrawn(reason: &str) -> Failure {
+    let message = format!("the sender gave up: {}", reason.escape_debug());
+    Failure::new("transfer", "withdrawn_by_sender", message)
 }
 
 /// Why there is no next message.

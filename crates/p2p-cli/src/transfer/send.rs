@@ -12,13 +12,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ANSWER_TIMEOUT,
+    bar::TransferBar,
+    digest::{Digest, Hasher},
     events::{FileSent, TransferStarted},
-    message::{MAX_MESSAGE, TransferMessage, unexpected},
-    outgoing_file::OutgoingFile,
+    message::{MAX_MESSAGE, Offer, TransferMessage, unexpected},
+    outgoing_file::{OutgoingFile, Source},
 };
 use crate::{
     dial::Target, errors, failure::Failure, outbox::Outbox, peer_options::PeerOptions, report::Report, session::Tally,
 };
+
+/// How many bytes may wait to be sent: enough for any line to stay busy, and little enough that the bar, which counts what is
+/// on its way, tells the truth.
+const QUEUE: usize = 8 * MAX_MESSAGE;
 
 #[derive(Debug, Args)]
 pub(crate) struct Send {
@@ -33,15 +39,10 @@ pub(crate) struct Send {
 
 impl Send {
     pub(crate) async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
-        let (file, size) = OutgoingFile::open(&self.file)?;
-        let session = self.peer.session(None, MAX_MESSAGE, interrupt).await?;
+        let source = Source::open(&self.file)?;
+        let mut session = self.peer.session(None, MAX_MESSAGE, interrupt).await?;
+        session.options.outgoing_queue = QUEUE;
         let peer = self.target.open(&session, report).await?;
-        let name = self.file.file_name().unwrap_or_default().to_string_lossy();
-        report.event(&TransferStarted {
-            name: name.clone().into_owned(),
-            size,
-        });
-        let started = Instant::now();
         let (sender, receiver, control) = peer.split();
         let tally = Tally::default();
         let mut outgoing = Outgoing {
@@ -49,22 +50,7 @@ impl Send {
             receiver,
             tally: &tally,
         };
-        let name = name.into_owned();
-        let outcome = async {
-            outgoing.send(TransferMessage::Offer { size, name }.encode()).await?;
-            outgoing.accepted(session.timeout).await?;
-            let contents = OutgoingFile::read(file, size, &self.file);
-            let (digest, remote_name) = outgoing.file(contents).await?;
-            report.event(&FileSent {
-                file: self.file.display().to_string(),
-                remote_name,
-                size,
-                blake2b: hex::encode(digest),
-                seconds: started.elapsed().as_secs_f64(),
-            });
-            Ok(())
-        }
-        .await;
+        let outcome = outgoing.file(&source, session.timeout, report).await;
         Ok(match session.close(&control, outcome, &tally, report).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
@@ -79,16 +65,67 @@ struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    /// Waits for the receiver to take the offer, which needs no work of it.
-    async fn accepted(&mut self, limit: Duration) -> Result<(), Failure> {
-        match self.answer(limit).await? {
-            TransferMessage::Accept => Ok(()),
+    /// Sends a file, or what the receiver lacks of it.
+    async fn file(&mut self, source: &Source, limit: Duration, report: &Report) -> Result<(), Failure> {
+        let started = Instant::now();
+        let size = source.size();
+        let (resumed_from, prefix) = self.agree(source, limit).await?;
+        report.event(&TransferStarted {
+            name: source.name().to_owned(),
+            size,
+            resumed_from,
+        });
+        let bar = TransferBar::start(report, source.name(), size, resumed_from);
+        let contents = source.read(resumed_from, prefix);
+        let sent = self.contents(contents, resumed_from, &bar).await;
+        bar.finish();
+        let (digest, remote_name) = sent?;
+        report.event(&FileSent {
+            file: source.path().to_owned(),
+            remote_name,
+            size,
+            resumed_from,
+            blake2b: hex::encode(digest),
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        Ok(())
+    }
+
+    /// Offers a file. Gives from where on it is to come, and what has digested the bytes before.
+    async fn agree(&mut self, source: &Source, limit: Duration) -> Result<(u64, Hasher), Failure> {
+        let offer = Offer {
+            size: source.size(),
+            fingerprint: source.fingerprint().await?,
+            name: source.name().to_owned(),
+        };
+        self.send(TransferMessage::Offer(offer).encode()).await?;
+        // It needs no work of the receiver to answer that.
+        let held = match self.answer(limit).await? {
+            TransferMessage::Accept { offset: 0 } => return Ok((0, Hasher::new())),
+            TransferMessage::Held { length } if length <= source.size() => length,
+            other => return Err(premature(other)),
+        };
+        let prefix = match source.prefix(held).await {
+            Ok(prefix) => prefix,
+            Err(failure) => return Err(self.withdraw(failure).await),
+        };
+        self.send(TransferMessage::Prefix(prefix.digest()).encode()).await?;
+        match self.answer(ANSWER_TIMEOUT).await? {
+            TransferMessage::Accept { offset } if offset == held => Ok((held, prefix)),
+            // What is there is not of this file.
+            TransferMessage::Accept { offset: 0 } => Ok((0, Hasher::new())),
             other => Err(premature(other)),
         }
     }
 
-    /// Sends the contents and gives the digest that both sides agree on, and the name on the other side.
-    async fn file(&mut self, mut contents: OutgoingFile) -> Result<([u8; 32], String), Failure> {
+    /// Sends the contents from `offset` on and gives the digest that both sides agree on, and the name on the other side.
+    async fn contents(
+        &mut self,
+        mut contents: OutgoingFile,
+        offset: u64,
+        bar: &TransferBar,
+    ) -> Result<(Digest, String), Failure> {
+        let mut sent_to = offset;
         loop {
             tokio::select! {
                 biased;
@@ -98,8 +135,12 @@ impl Outgoing<'_> {
                     Err(error) => cut(&errors::connection(&error)),
                 }),
                 sent = send_next(&mut contents, &self.outbox) => match sent {
-                    Ok(true) => self.tally.count_sent(),
-                    Ok(false) => break,
+                    Ok(Some(size)) => {
+                        self.tally.count_sent();
+                        sent_to = sent_to.saturating_add(size);
+                        bar.show(sent_to.saturating_sub(self.outbox.sender.queued_bytes() as u64));
+                    }
+                    Ok(None) => break,
                     Err(failure) if failure.error == "timeout" => return Err(cut(&failure)),
                     // The reason comes with what is received.
                     Err(_) => return Err(match self.answer(ANSWER_TIMEOUT).await {
@@ -109,7 +150,10 @@ impl Outgoing<'_> {
                 },
             };
         }
-        let digest = contents.digest().await?;
+        let digest = match contents.digest().await {
+            Ok(digest) => digest,
+            Err(failure) => return Err(self.withdraw(failure).await),
+        };
         self.send(TransferMessage::End(digest).encode()).await?;
         match self.answer(ANSWER_TIMEOUT).await? {
             TransferMessage::Done { digest: theirs, name } if theirs == digest => Ok((digest, name)),
@@ -124,6 +168,18 @@ impl Outgoing<'_> {
             )),
             other => Err(premature(other)),
         }
+    }
+
+    /// Tells the receiver that the file can not be sent, so that it keeps nothing of it. Gives `failure` back.
+    async fn withdraw(&self, failure: Failure) -> Failure {
+        let reason = match failure.error {
+            "file_changed" => "the file has changed while it was sent",
+            _ => "the file can not be read",
+        };
+        let reason = reason.to_owned();
+        // A receiver that is gone needs no reason.
+        let _ = self.send(TransferMessage::Refuse { reason }.encode()).await;
+        failure
     }
 
     async fn send(&self, message: Bytes) -> Result<(), Failure> {
@@ -148,11 +204,14 @@ impl Outgoing<'_> {
     }
 }
 
-/// Sends the next message of data; `false` at the end.
-async fn send_next(contents: &mut OutgoingFile, outbox: &Outbox) -> Result<bool, Failure> {
+/// Sends the next message of data and gives the size of the data; `None` at the end.
+async fn send_next(contents: &mut OutgoingFile, outbox: &Outbox) -> Result<Option<u64>, Failure> {
     match contents.next().await {
-        Some(message) => outbox.send(message).await.map(|()| true),
-        None => Ok(false),
+        Some(message) => {
+            let size = message.len().saturating_sub(1) as u64;
+            outbox.send(message).await.map(|()| Some(size))
+        }
+        None => Ok(None),
     }
 }
 

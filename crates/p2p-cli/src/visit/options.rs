@@ -8,7 +8,7 @@ use p2p_socket::{Config, NetworkVersion};
 use tokio_util::sync::CancellationToken;
 
 use super::Visitor;
-use crate::{failure::Failure, identity, network::Network, peer_options::seconds};
+use crate::{failure::Failure, identity, network::Network, units::seconds};
 
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Visitor options")]
@@ -19,14 +19,14 @@ pub(crate) struct VisitOptions {
     /// The identity file to use; a fresh identity for this run if there is none.
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
-    /// The proof of work that a fresh identity gets.
+    /// The proof of work that a fresh identity gets, if there is no `--identity`.
     ///
     /// The default is ready at once, and too little for nodes of the public networks, which demand 26 and hang up on
     /// less. They still tell who they are before.
-    #[arg(long, value_name = "D", default_value = "12", conflicts_with = "identity")]
+    #[arg(long, value_name = "D", default_value = "12")]
     difficulty: Difficulty,
     /// How long looking up a name, connecting, authenticating and the answer may take each.
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "5", value_parser = seconds)]
     pub(crate) timeout: Duration,
     /// How many nodes to call at a time.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]

@@ -1,0 +1,131 @@
+//! Options from a file and from the environment. What is typed comes first, then the environment, then the file, then the
+//! default.
+//!
+//! Both stand on the description of the command line: each option has a variable, and what is in the file takes the place of
+//! its default. So they are named, checked and complained about in the same way.
+
+mod example;
+mod file;
+
+use std::{env, ffi::OsString, path::PathBuf};
+
+use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches};
+
+pub(crate) use self::example::ConfigExample;
+use self::file::ConfigFile;
+use crate::{Arguments, failure::Failure};
+
+/// The option with the path of the file.
+const CONFIG: &str = "config";
+
+/// Why the command line is not understood.
+pub(crate) enum Refusal {
+    /// What was typed is wrong, or asks for help.
+    Typed(clap::Error),
+    /// The file is.
+    File(Failure),
+}
+
+/// The whole command line, with its environment variables.
+pub(crate) fn command() -> Command {
+    with_variables(Arguments::command())
+}
+
+/// Understands what was typed, with the environment and the file.
+pub(crate) fn parse(typed: &[OsString]) -> Result<Arguments, Refusal> {
+    let mut command = command();
+    if let Some(path) = path(typed) {
+        let file = ConfigFile::read(path).map_err(Refusal::File)?;
+        command = file.apply(command).map_err(Refusal::File)?;
+    }
+    let matches = command.try_get_matches_from(typed).map_err(Refusal::Typed)?;
+    Arguments::from_arg_matches(&matches).map_err(Refusal::Typed)
+}
+
+/// Where the file is. It has to be known before the rest can be understood.
+fn path(typed: &[OsString]) -> Option<PathBuf> {
+    let option = format!("--{CONFIG}");
+    let mut typed = typed.iter().skip(1).take_while(|word| *word != "--");
+    let mut path = env::var_os(variable(CONFIG)).filter(|path| !path.is_empty());
+    while let Some(word) = typed.next() {
+        if *word == *option {
+            path = typed.next().cloned().or(path);
+        } else if let Some(value) = word
+            .to_str()
+            .and_then(|word| word.strip_prefix(&option)?.strip_prefix('='))
+        {
+            path = Some(value.into());
+        }
+    }
+    path.map(PathBuf::from)
+}
+
+fn with_variables(command: Command) -> Command {
+    command
+        .mut_args(|arg| match arg.get_long() {
+            Some(long) => {
+                let variable = variable(long);
+                arg.env(variable).hide_env_values(true)
+            }
+            None => arg,
+        })
+        .mut_subcommands(with_variables)
+}
+
+/// The variable of an option: `P2P_MAX_UPLOAD` for `--max-upload`.
+fn variable(long: &str) -> String {
+    format!("P2P_{}", long.replace('-', "_").to_ascii_uppercase())
+}
+
+/// The options of a command that a file or the environment may set, by their long names.
+fn options(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
+    command
+        .get_arguments()
+        .filter_map(|arg| Some((arg.get_long()?, arg)))
+        .filter(|(long, _)| ![CONFIG, "help", "version"].contains(long))
+}
+
+/// Whether an option has no value but is there or not.
+fn is_flag(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::SetTrue)
+}
+
+/// The sentence of a complaint about what was typed, without its usage.
+pub(crate) fn sentence(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+    let sentence = lines.collect::<Vec<_>>().join(" ");
+    sentence.strip_prefix("error: ").unwrap_or(&sentence).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_found_wherever_it_is_named() {
+        let path = |words: &[&str]| {
+            let typed: Vec<_> = ["p2p"].iter().chain(words).map(OsString::from).collect();
+            super::path(&typed)
+        };
+        assert_eq!(path(&["demo"]), None);
+        assert_eq!(path(&["--config", "a", "demo"]), Some("a".into()));
+        assert_eq!(path(&["demo", "--config=a=b"]), Some("a=b".into()));
+        assert_eq!(path(&["--config", "a", "demo", "--config", "b"]), Some("b".into()));
+        assert_eq!(path(&["demo", "--", "--config", "a"]), None);
+        assert_eq!(path(&["demo", "--config"]), None);
+    }
+
+    #[test]
+    fn the_command_line_is_sound_and_every_option_has_a_variable_of_its_own() {
+        let mut command = command();
+        command.build();
+        assert_eq!(variable("max-upload"), "P2P_MAX_UPLOAD");
+        let listen = command.find_subcommand("listen").unwrap();
+        for (long, arg) in options(listen) {
+            assert_eq!(arg.get_env().unwrap().to_str(), Some(&*variable(long)));
+            // It is the filter of the log.
+            assert_ne!(variable(long), "P2P_LOG");
+        }
+    }
+}

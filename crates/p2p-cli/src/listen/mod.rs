@@ -1,0 +1,237 @@
+//! `p2p listen`: wait for peers and serve several at once.
+
+mod peers;
+mod top;
+
+use std::{
+    net::SocketAddr,
+    num::NonZeroU64,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use clap::Args;
+use p2p_io_scheduler::ByteSize;
+use p2p_socket::{MemoryBudget, TrySendError};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use self::peers::{Connected, Peers};
+use crate::{
+    errors,
+    events::{Accepted, Listening, MessageSent},
+    exchange::ExchangeOptions,
+    failure::Failure,
+    lines::Lines,
+    peer_options::{PeerOptions, queue},
+    report::Report,
+    server::{self, Guest, Server},
+    session::Tally,
+    units::seconds,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct Listen {
+    /// The address and port to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9732")]
+    bind: SocketAddr,
+    /// Stop after so many connections, and fail if one of them did.
+    #[arg(long, value_name = "N")]
+    connections: Option<NonZeroU64>,
+    /// How many accepted peers there may be at a time. More are refused with a nack.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    max_peers: u16,
+    /// The most memory that the queues of all peers may take together: 64MB, 1GiB or a number of bytes. More peers are
+    /// refused with a nack.
+    ///
+    /// Each peer counts with the bounds of both its queues, 8 MiB each, or more if that takes no message of
+    /// `--max-message`.
+    #[arg(long, value_name = "SIZE")]
+    memory_budget: Option<ByteSize>,
+    /// Show who is connected and how much flows each way: a live table on a terminal, a line at a time otherwise.
+    #[arg(long)]
+    top: bool,
+    /// How often `--top` looks.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = seconds)]
+    interval: Duration,
+    #[command(flatten)]
+    exchange: ExchangeOptions,
+    #[command(flatten)]
+    peer: PeerOptions,
+}
+
+impl Listen {
+    pub(crate) async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
+        self.exchange.prepare()?;
+        let max_message = self.exchange.max_message();
+        let memory_budget = self.memory_budget(max_message)?;
+        let (listener, address) = server::bind(self.bind).await?;
+        let mut session = self.peer.session(Some(address.port()), max_message, interrupt).await?;
+        if let Some(budget) = memory_budget {
+            session.config = session.config.memory_budget(budget);
+        }
+        let listening = Listening {
+            address: address.to_string(),
+            port: address.port(),
+            peer_id: session.config.identity().peer_id().to_string(),
+        };
+        report.event(&listening);
+        let service = Arc::new(Service {
+            server: Arc::new(Server::new(session, self.max_peers.into(), report.clone())),
+            exchange: self.exchange,
+            peers: Peers::default(),
+            input_ended: CancellationToken::new(),
+        });
+        let serve = async {
+            let serve = {
+                let service = service.clone();
+                move |guest| service.clone().serve(guest)
+            };
+            service.server.run(&listener, self.connections, serve).await
+        };
+        let input = service.send_input();
+        tokio::pin!(serve);
+        let to_the_end = async {
+            tokio::select! {
+                failures = &mut serve => failures,
+                () = input => serve.await,
+            }
+        };
+        let failures = if self.top {
+            tokio::select! {
+                failures = to_the_end => failures,
+                never = top::watch(&service.peers, &listening, self.interval, report) => match never {},
+            }
+        } else {
+            to_the_end.await
+        };
+        Ok(if failures == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    /// What all peers may take together, if there is a limit; it must be enough for one.
+    fn memory_budget(&self, max_message: usize) -> Result<Option<MemoryBudget>, Failure> {
+        let Some(size) = self.memory_budget else {
+            return Ok(None);
+        };
+        let bytes = usize::try_from(size).unwrap_or(usize::MAX);
+        let needed = queue(max_message).saturating_mul(2);
+        if bytes < needed {
+            let message =
+                format!("a memory budget of {size} is too small: the queues of one peer may take {needed} bytes");
+            return Err(Failure::new("usage", "wrong_usage", message).with_exit_status(Failure::EXIT_USAGE));
+        }
+        Ok(Some(MemoryBudget::new(bytes)))
+    }
+}
+
+/// What all connections of a listener share.
+struct Service {
+    server: Arc<Server>,
+    exchange: ExchangeOptions,
+    peers: Peers,
+    /// Cancelled when standard input has ended after it had something to send.
+    input_ended: CancellationToken,
+}
+
+impl Service {
+    /// Serves someone who was accepted.
+    async fn serve(self: Arc<Self>, guest: Guest) -> Result<(), Failure> {
+        let Guest {
+            number,
+            remote,
+            peer,
+            report,
+        } = guest;
+        let tally = Arc::new(Tally::default());
+        let _registered = self.peers.insert(
+            number,
+            Connected {
+                sender: peer.sender(),
+                control: peer.control(),
+                remote,
+                tally: tally.clone(),
+                report: report.clone(),
+                since: Instant::now(),
+            },
+        );
+        // Whoever comes after the end of standard input has nothing to do with it.
+        let late = self.input_ended.is_cancelled();
+        // Not before: whoever reads this may count on the next line of input going to this peer, too.
+        report.event(&Accepted);
+        let input = async {
+            if late {
+                std::future::pending::<()>().await;
+            }
+            self.input_ended.cancelled().await;
+            Ok(())
+        };
+        self.exchange
+            .run(&self.server.session, peer, &tally, input, false, &report)
+            .await
+    }
+
+    /// Sends each line of standard input to everyone who is connected. Lines wait while nobody is.
+    async fn send_input(&self) {
+        if !self.exchange.sends_input() {
+            return;
+        }
+        let mut lines = Lines::new(tokio::io::stdin(), self.server.session.max_message);
+        let mut sent_any = false;
+        loop {
+            match lines.next().await {
+                Ok(Some(line)) => {
+                    sent_any = true;
+                    self.send_to_all(&line).await;
+                }
+                // Without any input, as from /dev/null, the connections are left alone.
+                Ok(None) => break,
+                Err(failure) => {
+                    self.server.report.error(&failure);
+                    break;
+                }
+            }
+        }
+        if sent_any {
+            self.input_ended.cancel();
+        }
+    }
+
+    async fn send_to_all(&self, line: &Bytes) {
+        for (_, peer) in self.peers.wait_for_some().await {
+            let Connected {
+                sender, tally, report, ..
+            } = peer;
+            let result = match sender.try_send(line.clone()) {
+                Ok(()) => Ok(()),
+                Err(TrySendError::Full(message)) => {
+                    // One peer that does not read must not stop the others for ever.
+                    match timeout(self.server.session.close_timeout, sender.send_encoded(&message)).await {
+                        Ok(result) => result.map_err(|error| errors::send(&error)),
+                        Err(_) => Err(Failure::new(
+                            "session",
+                            "timeout",
+                            "the remote does not read what is sent to it",
+                        )),
+                    }
+                }
+                Err(TrySendError::Failed(error)) => Err(errors::send(&error)),
+                Err(_) => continue,
+            };
+            match result {
+                Ok(()) => report.detail(&MessageSent {
+                    index: tally.count_sent(),
+                    size: line.len(),
+                }),
+                Err(failure) if failure.error == "timeout" => report.error(&failure),
+                // Whoever serves the connection tells why it ended.
+                Err(_) => {}
+            }
+        }
+    }
+}

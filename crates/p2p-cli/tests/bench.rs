@@ -1,0 +1,160 @@
+//! `p2p bench` measures what has arrived, and its server is bounded.
+
+mod common;
+
+use std::net::TcpListener;
+
+use common::{Finished, Running, run};
+use serde_json::Value;
+
+fn serve(more: &[&str]) -> (Running, String) {
+    let arguments = ["bench", "--serve", "--bind", "127.0.0.1:0"];
+    let mut server = Running::start(arguments.into_iter().chain(more.iter().copied()));
+    let address = server.wait_for("listening")["address"].as_str().unwrap().to_owned();
+    (server, address)
+}
+
+fn bench(address: &str, more: &[&str]) -> Finished {
+    let arguments = ["--json", "bench", address];
+    let duration = ["--duration", "100ms"];
+    let more = if more.contains(&duration[0]) {
+        more.to_vec()
+    } else {
+        [more, &duration].concat()
+    };
+    run(arguments.into_iter().chain(more))
+}
+
+/// Fails unless each is at least as large as the one before.
+fn expect_percentiles(event: &Value) {
+    let seconds = ["p50", "p90", "p99", "p99.9", "max"].map(|name| event["seconds"][name].as_f64().unwrap());
+    assert!(seconds[0] > 0.0 && seconds.is_sorted(), "{event}");
+}
+
+#[test]
+fn everything_is_measured_and_adds_up() {
+    let (mut server, address) = serve(&[]);
+    let finished = bench(&address, &["--message-size", "100000"]);
+    finished.expect_success();
+    let latency = &finished.events("bench_latency")[0];
+    assert!(latency["round_trips"].as_u64() > Some(1), "{latency}");
+    expect_percentiles(latency);
+    let flows = finished.events("bench_flow");
+    let kinds: Vec<_> = flows
+        .iter()
+        .map(|flow| {
+            (
+                flow["direction"].as_str().unwrap(),
+                flow["message_size"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("upload", 100_000),
+            ("download", 100_000),
+            ("upload", 100),
+            ("download", 100)
+        ]
+    );
+    for flow in &flows {
+        let number = |field: &str| flow[field].as_f64().unwrap();
+        assert!(number("messages") > 0.0);
+        assert_eq!(number("bytes"), number("messages") * number("message_size"));
+        assert!((number("bytes_per_second") * number("seconds") / number("bytes") - 1.0).abs() < 1e-9);
+        assert!((number("messages_per_second") * number("seconds") / number("messages") - 1.0).abs() < 1e-9);
+    }
+    let handshakes = &finished.events("bench_handshakes")[0];
+    assert!(handshakes["handshakes"].as_u64() >= Some(4), "{handshakes}");
+    expect_percentiles(handshakes);
+    let served = server.wait_for("bench_served");
+    assert_eq!(served["measurements"], 5);
+    let sent: f64 = flows
+        .iter()
+        .filter(|flow| flow["direction"] == "upload")
+        .map(|flow| flow["bytes"].as_f64().unwrap())
+        .sum();
+    assert!(served["bytes_received"].as_f64().unwrap() > sent);
+}
+
+#[test]
+fn a_limit_is_what_is_measured() {
+    let (_server, address) = serve(&[]);
+    let limits = [
+        "--message-size",
+        "10000",
+        "--max-upload",
+        "500kB",
+        "--duration",
+        "500ms",
+    ];
+    let finished = bench(&address, &limits);
+    finished.expect_success();
+    let upload = &finished.events("bench_flow")[0];
+    let rate = upload["bytes_per_second"].as_f64().unwrap();
+    assert!((200_000.0..=2_040_000.0).contains(&rate), "{upload}");
+}
+
+#[test]
+fn people_get_a_line_for_each() {
+    let (_server, address) = serve(&[]);
+    let finished = run(["bench", &address, "--duration", "50ms"]);
+    finished.expect_success();
+    let lines: Vec<_> = finished.stdout.lines().collect();
+    for (line, beginning) in lines.iter().zip([
+        "round trip  p50 ",
+        "upload ",
+        "download ",
+        "upload ",
+        "download ",
+        "handshakes ",
+    ]) {
+        assert!(line.starts_with(beginning), "{line}");
+    }
+    assert_eq!(lines.len(), 6);
+}
+
+#[test]
+fn the_server_is_bounded_in_clients_and_time() {
+    let (mut server, address) = serve(&["--max-clients", "1", "--client-time", "300ms"]);
+    let finished = bench(&address, &["--duration", "1s"]);
+    finished.expect_error(
+        1,
+        "the server refuses to measure: no client is served for longer than 0.3 s",
+    );
+    let mut idle = Running::start(["dial", &address]);
+    idle.wait_for("accepted");
+    bench(&address, &[]).expect_error(1, "too many connections");
+    let error = loop {
+        let error = server.wait_for("error");
+        if error["error"] == "timeout" {
+            break error;
+        }
+    };
+    assert_eq!(error["message"], "the client has had its 0.3 s");
+    assert_eq!(idle.finish().status, Some(1));
+}
+
+#[test]
+fn whoever_talks_of_something_else_is_sent_away() {
+    let (mut server, address) = serve(&[]);
+    let mut dialler = Running::start(["dial", &address]);
+    dialler.write("hello\n");
+    assert_eq!(server.wait_for("error")["error"], "not_a_measurement");
+    dialler.kill();
+    let (_echo, address) = Running::listen(["--echo"]);
+    bench(&address, &[]).expect_error(1, "does not belong to a measurement");
+}
+
+#[test]
+fn mistakes_are_told() {
+    run(["bench"]).expect_error(2, "--serve");
+    run(["bench", "127.0.0.1:1", "--serve"]).expect_error(2, "either the <HOST:PORT>");
+    run(["bench", "127.0.0.1:1", "--message-size", "8"]).expect_error(2, "8 is not in 9..=1048576");
+    run(["bench", "127.0.0.1:1", "--duration", "soon"]).expect_error(2, "500ms, 5s, 2min or 1h");
+    bench("127.0.0.1:1", &[]).expect_error(1, "can not connect to 127.0.0.1:1");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    run(["bench", "--serve", "--bind", &address]).expect_error(1, &format!("can not listen on {address}"));
+}

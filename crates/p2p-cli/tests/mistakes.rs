@@ -1,0 +1,216 @@
+//! A mistake in each command is one clear sentence, with the exit status that the help lists, and nothing is lost.
+
+mod common;
+
+use std::{fs, net::TcpListener, path::Path};
+
+use common::{Finished, Running, run, text};
+
+/// The commands that need a peer, each with what else they need.
+fn callers<'a>(address: &'a str, file: &'a str) -> [Vec<&'a str>; 5] {
+    [
+        vec!["dial", address],
+        vec!["send", address, file],
+        vec!["bench", address],
+        vec!["probe", address],
+        vec!["crawl", address],
+    ]
+}
+
+fn run_with(arguments: &[&str], more: &[&str]) -> Finished {
+    run(arguments.iter().chain(more).copied())
+}
+
+/// An address where nobody listens.
+fn nobody() -> String {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
+}
+
+fn write(directory: &Path, name: &str, contents: &str) -> String {
+    let path = directory.join(name);
+    fs::write(&path, contents).unwrap();
+    text(&path).to_owned()
+}
+
+#[test]
+fn a_wrong_port() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(directory.path(), "a", "a");
+    for port in ["0", "65536", "p2p", "-1"] {
+        let address = format!("127.0.0.1:{port}");
+        for caller in callers(&address, &file) {
+            let finished = run_with(&caller, &[]);
+            finished.expect_error(2, "1 to 65535");
+        }
+        if port != "0" {
+            run(["listen", "--bind", &address]).expect_error(2, "--bind");
+        }
+    }
+    // One where nobody is, and what each makes of it.
+    let address = nobody();
+    for caller in callers(&address, &file) {
+        let finished = run_with(&caller, &[]);
+        match caller[0] {
+            "probe" => {
+                assert_eq!(
+                    (finished.status, finished.stderr.as_str()),
+                    (Some(9), ""),
+                    "{finished:?}"
+                );
+                assert!(finished.stdout.contains("Connection refused"), "{finished:?}");
+            }
+            "crawl" => {
+                finished.expect_success();
+                assert!(finished.stdout.contains("1 failed"), "{finished:?}");
+            }
+            _ => finished.expect_error(1, &format!("can not connect to {address}: Connection refused")),
+        }
+    }
+}
+
+#[test]
+fn a_host_that_is_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(directory.path(), "a", "a");
+    let address = "no.such.host.invalid:9732";
+    for caller in callers(address, &file) {
+        let finished = run_with(&caller, &["--timeout", "2s"]);
+        match caller[0] {
+            "probe" => {
+                assert_eq!(finished.status, Some(9));
+                assert!(finished.stdout.contains("no.such.host.invalid"), "{finished:?}");
+            }
+            "crawl" => finished.expect_error(9, "no.such.host.invalid"),
+            _ => finished.expect_error(1, "no.such.host.invalid"),
+        }
+    }
+    assert_eq!(fs::read(file).unwrap(), b"a");
+}
+
+#[test]
+fn a_wrong_identity_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(directory.path(), "a", "a");
+    let address = nobody();
+    let empty = write(directory.path(), "empty.json", "{}");
+    let (one, other) = (directory.path().join("one.json"), directory.path().join("other.json"));
+    for path in [&one, &other] {
+        run(["identity", "generate", "--difficulty", "0", "--output", text(path)]).expect_success();
+    }
+    // The peer id of the other one.
+    let read = |path| serde_json::from_str::<serde_json::Value>(&fs::read_to_string(path).unwrap()).unwrap();
+    let mut mixed = read(&one);
+    mixed["peer_id"] = read(&other)["peer_id"].clone();
+    let mixed = write(directory.path(), "mixed.json", &mixed.to_string());
+    let listen = vec!["listen", "--bind", "127.0.0.1:0"];
+    let serve = vec!["bench", "--serve", "--bind", "127.0.0.1:0"];
+    for caller in callers(&address, &file).into_iter().chain([listen, serve]) {
+        for (identity, status) in [("/does/not/exist", 3), (&empty, 4), (&file, 4), (&mixed, 5)] {
+            run_with(&caller, &["--identity", identity]).expect_error(status, identity);
+        }
+    }
+}
+
+#[test]
+fn a_bad_unit() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(directory.path(), "a", "a");
+    for caller in callers("127.0.0.1:1", &file) {
+        run_with(&caller, &["--timeout", "5 minutes"]).expect_error(2, "500ms, 5s, 2min or 1h");
+        if !["probe", "crawl"].contains(&caller[0]) {
+            run_with(&caller, &["--max-upload", "5 MBit"]).expect_error(2, "the units are B, kB, MB");
+            run_with(&caller, &["--max-download", "0"]).expect_error(2, "at least one byte per second");
+        }
+    }
+    run(["listen", "--interval", "often"]).expect_error(2, "500ms, 5s, 2min or 1h");
+    run(["crawl", "127.0.0.1:1", "--interval=-1s"]).expect_error(2, "--interval");
+}
+
+#[test]
+fn a_bad_network() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(directory.path(), "a", "a");
+    let (_listener, address) = Running::listen(["--chain", "OURS", "--receive", text(directory.path())]);
+    for caller in callers(&address, &file) {
+        let option = match caller[0] {
+            "probe" | "crawl" => "--network",
+            _ => "--chain",
+        };
+        run_with(&caller, &[option, "mainet"]).expect_error(2, "did you mean mainnet?");
+        run_with(&caller, &[option, ""]).expect_error(2, option);
+        let finished = run_with(&caller, &[option, "THEIRS"]);
+        match caller[0] {
+            "probe" => {
+                finished.expect_success();
+                assert!(finished.stdout.contains("unknown_chain_name"), "{finished:?}");
+            }
+            "crawl" => {
+                finished.expect_success();
+                assert!(finished.stdout.contains("1 refuse"), "{finished:?}");
+            }
+            _ => finished.expect_error(1, "OURS"),
+        }
+    }
+    run(["listen", "--chain", "mainet"]).expect_error(2, "did you mean mainnet?");
+    run(["bench", "--serve", "--chain", "mainet"]).expect_error(2, "did you mean mainnet?");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk() {
+    use std::process::{Command, Stdio};
+
+    let directory = tempfile::tempdir().unwrap();
+    // What is written to a full disk fails, as here beyond a limit of no bytes.
+    let limited = |arguments: &[&str]| {
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 0; exec \"$@\"",
+            "sh",
+            env!("CARGO_BIN_EXE_p2p"),
+        ]);
+        Finished::from(command.args(arguments).stdin(Stdio::null()).output().unwrap())
+    };
+    let address = nobody();
+    let at = |name: &str| text(&directory.path().join(name)).to_owned();
+    let identity = limited(&[
+        "identity",
+        "generate",
+        "--difficulty",
+        "0",
+        "--output",
+        &at("identity.json"),
+    ]);
+    identity.expect_error(8, "identity.json");
+    let crawl = |option, path: &str| limited(&["crawl", &address, option, path, "--interval", "0"]);
+    crawl("--state", &at("state")).expect_error(1, "can not write to");
+    crawl("--svg", &at("crawl.svg")).expect_error(1, "can not write the picture");
+    limited(&["man", "--output", text(directory.path())]).expect_error(1, "can not write manual pages");
+    assert!(!directory.path().join("identity.json").exists());
+
+    // Standard output, of each command that says something at once.
+    let (_listener, address) = Running::listen(["--echo"]);
+    for arguments in [
+        &["demo"][..],
+        &["config"],
+        &["probe", &address],
+        &["listen", "--bind", "127.0.0.1:0"],
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = common::p2p(arguments.iter().copied())
+            .stdout(Stdio::from(full))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            error.contains("can not write to standard output: No space left"),
+            "{arguments:?}: {error}"
+        );
+    }
+}

@@ -1,0 +1,156 @@
+//! Runs the binary on a terminal and looks at what is on it.
+
+// Not every test file needs everything.
+#![allow(dead_code, unreachable_pub)]
+
+use std::{
+    ffi::OsStr,
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+    os::unix::ffi::OsStrExt,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    termios::{Winsize, tcsetwinsize},
+};
+use vt100::Parser;
+
+/// How long something may take to show before the test gives up: much longer than it ever does.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const ROWS: u16 = 25;
+const COLUMNS: u16 = 80;
+
+/// What of a run goes to the terminal; the rest is as the command has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Stderr,
+    Both,
+}
+
+/// A run on a terminal.
+pub struct OnTerminal {
+    child: Child,
+    keyboard: File,
+    written: Receiver<Vec<u8>>,
+    /// All that was ever written.
+    pub seen: String,
+    screen: Parser,
+}
+
+impl OnTerminal {
+    pub fn start(command: &mut Command, shown: Shown) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let size = Winsize {
+            ws_row: ROWS,
+            ws_col: COLUMNS,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&master, size).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let path = OsStr::from_bytes(name.to_bytes());
+        let terminal = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        command.env("TERM", "xterm");
+        if shown == Shown::Both {
+            command.stdout(Stdio::from(terminal.try_clone().unwrap()));
+        }
+        let child = command.stderr(Stdio::from(terminal)).spawn().unwrap();
+        // Otherwise the terminal would never end.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let keyboard = File::from(master.try_clone().unwrap());
+        let (writer, written) = mpsc::channel();
+        thread::spawn(move || {
+            let mut master = File::from(master);
+            let mut bytes = vec![0; 4096];
+            // It ends with an error when the last process has left the terminal.
+            while let Ok(size) = master.read(&mut bytes) {
+                if writer.send(bytes[..size].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            child,
+            keyboard,
+            written,
+            seen: String::new(),
+            screen: Parser::new(ROWS, COLUMNS, 0),
+        }
+    }
+
+    fn see(&mut self, bytes: &[u8]) {
+        self.seen.push_str(&String::from_utf8_lossy(bytes));
+        self.screen.process(bytes);
+    }
+
+    /// Reads until the terminal has shown this at any time.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) {
+        let begun = Instant::now();
+        while !self.seen.contains(text) {
+            match self.written.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
+                Ok(bytes) => self.see(&bytes),
+                Err(error) => panic!("{error} without {text}: {}", self.seen),
+            }
+        }
+    }
+
+    /// Reads until what is on the terminal is as wanted, and gives it.
+    #[track_caller]
+    pub fn wait_until(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        let begun = Instant::now();
+        loop {
+            let contents = self.contents();
+            if wanted(&contents) {
+                return contents;
+            }
+            match self.written.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
+                Ok(bytes) => self.see(&bytes),
+                Err(error) => panic!("{error}, with this on the terminal:\n{contents}"),
+            }
+        }
+    }
+
+    /// What is on the terminal now.
+    pub fn contents(&self) -> String {
+        self.screen.screen().contents()
+    }
+
+    /// Whether the terminal is as a shell expects it: with a cursor, and not in the screen of a program.
+    pub fn is_restored(&self) -> bool {
+        let screen = self.screen.screen();
+        !screen.hide_cursor() && !screen.alternate_screen()
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupt(&mut self) {
+        // The terminal shows it. It signals nobody: it is not the controlling one of anybody.
+        self.keyboard.write_all(b"\x03").unwrap();
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+
+    /// Waits for the end; gives the status.
+    pub fn finish(&mut self) -> Option<i32> {
+        let status = self.child.wait().unwrap().code();
+        while let Ok(bytes) = self.written.recv_timeout(PATIENCE) {
+            self.see(&bytes);
+        }
+        status
+    }
+}
+
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
