@@ -181,7 +181,7 @@ fn draw(svg: &mut String, panel: &Panel) {
 /// The next round number, so that a fifth of it can be read.
 fn round_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
-    [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
+    [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0]
         .map(|digit| digit * power)
         .into_iter()
         .find(|round| *round >= value)

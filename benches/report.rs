@@ -173,6 +173,11 @@ pub fn goal_for(isa: &str, avx512: f64, avx2: f64) -> Option<f64> {
     }
 }
 
+/// So many connections, in words.
+pub fn connections(count: u64) -> String {
+    format!("{count} connection{}", if count == 1 { "" } else { "s" })
+}
+
 /// The processor's name, where the system tells it.
 pub fn processor() -> String {
     std::fs::read_to_string("/proc/cpuinfo")

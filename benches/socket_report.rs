@@ -9,7 +9,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use benches::{
     contest::Effort,
     findings::{Findings, exit, panic_message, report},
-    report::{Row, goal_for, isa},
+    report::{Row, connections as in_words, goal_for, isa},
     statistics::median,
 };
 use connections::{
@@ -63,7 +63,7 @@ fn measure(findings: &mut Findings) -> Result<(), String> {
     })?;
     findings.part("connections", |_| {
         let curves = within_limit(numbers(quick))?;
-        let work = |number| format!("64 KiB messages over {number} connections");
+        let work = |number| format!("64 KiB messages over {}", in_words(number));
         let mut rows = curves.rows_beside_the_best(LAYER, 0.85, work);
         rows.extend(curves.rows(LAYER, work));
         by_connections = Some(curves);

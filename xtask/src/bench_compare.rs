@@ -16,6 +16,9 @@ use crate::{Outcome, process};
 /// The criterion bench of each layer.
 const LAYERS: [&str; 4] = ["crypto", "framing", "io_scheduler", "socket"];
 
+/// Half of the time that criterion takes for a bench by itself: both sides of all layers are measured in ten minutes.
+const CRITERION_OPTIONS: [&str; 5] = ["--noplot", "--warm-up-time", "1", "--measurement-time", "3"];
+
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let (base, layers) = plan(arguments)?;
     let root = Workspace::load()?.root;
@@ -76,7 +79,7 @@ fn compare(layer: &str, sides: &[Side; 2]) -> Outcome {
         process::run(side.bench(layer).arg("--no-run"))?;
     }
     for side in sides {
-        process::run(side.bench(layer).args(["--", "--noplot"]))?;
+        process::run(side.bench(layer).arg("--").args(CRITERION_OPTIONS))?;
     }
     let [old, new] = [read_figures(&sides[0].figures)?, read_figures(&sides[1].figures)?];
     println!("\n## {layer}\n\n{}", table(&old, &new));
