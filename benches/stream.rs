@@ -45,12 +45,9 @@ impl MessageStream {
         written.expect("nonces are left").expect("the message is not too large");
     }
 
-    /// Opens all that was sent.
+    /// Opens all that was sent, as a connection does.
     pub(crate) fn open(&mut self) {
-        let received = &mut self.received;
-        let opened = self
-            .opener
-            .open_complete(&mut self.wire, |plaintext| received.extend_from_slice(plaintext));
+        let opened = self.opener.open_onto(&mut self.wire, &mut self.received);
         assert_eq!(opened, Ok(self.wire.len()));
         self.wire.clear();
     }
