@@ -128,7 +128,8 @@ fn read_figures(directory: &Path) -> Result<BTreeMap<String, f64>, String> {
                 directories.push(path);
             }
         }
-        if directory.ends_with("new") {
+        // The directory of a side may have the same name as that of a bench's latest figures.
+        if directory.ends_with("new") && directory.join("benchmark.json").is_file() {
             let [bench, estimates] = ["benchmark.json", "estimates.json"].map(|file| read_json(&directory.join(file)));
             figures.extend(figure(&bench?, &estimates?));
         }
@@ -200,7 +201,8 @@ mod tests {
 
     #[test]
     fn figures_are_found_where_criterion_leaves_them() {
-        let directory = std::env::temp_dir().join(format!("bench-compare-{}", std::process::id()));
+        let scratch = std::env::temp_dir().join(format!("bench-compare-{}", std::process::id()));
+        let directory = scratch.join("new");
         let bench = directory.join("seal/ours/100/new");
         fs::create_dir_all(&bench).unwrap();
         fs::create_dir_all(directory.join("seal/ours/100/base")).unwrap();
@@ -212,7 +214,7 @@ mod tests {
         let estimates = json!({"median": {"point_estimate": 250.5}, "mean": {"point_estimate": 1.0}});
         fs::write(bench.join("estimates.json"), estimates.to_string()).unwrap();
         let figures = read_figures(&directory);
-        fs::remove_dir_all(&directory).unwrap();
+        fs::remove_dir_all(&scratch).unwrap();
         assert_eq!(figures, Ok(BTreeMap::from([("seal/ours/100".to_owned(), 250.5)])));
     }
 
