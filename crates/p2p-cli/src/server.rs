@@ -3,7 +3,7 @@
 use std::{future::Future, io, net::SocketAddr, num::NonZeroU64, sync::Arc, time::Duration};
 
 use p2p_crypto::Role;
-use p2p_socket::{Admission, Displaced, Permit, Refused, RejectionMotive};
+use p2p_socket::{Admission, AdmissionLimits, Displaced, Permit, Refused, RejectionMotive};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -57,7 +57,7 @@ impl Server {
         Self {
             session,
             report,
-            admission: Admission::default(),
+            admission: Admission::new(&admission_limits(descriptors())),
             places: Semaphore::new(max_peers),
         }
     }
@@ -173,6 +173,33 @@ impl Server {
     }
 }
 
+/// How many connections may be half-open in a process with so many file descriptors, if they are limited.
+///
+/// # Security
+///
+/// A newcomer can only displace who is silent once it has been taken, and that takes a descriptor. So the silent ones get no
+/// more than a quarter of them.
+fn admission_limits(descriptors: Option<u64>) -> AdmissionLimits {
+    let limits = AdmissionLimits::default();
+    let quarter = descriptors.and_then(|descriptors| usize::try_from(descriptors / 4).ok());
+    AdmissionLimits {
+        half_open: quarter.map_or(limits.half_open, |quarter| quarter.min(limits.half_open)),
+        ..limits
+    }
+}
+
+/// How many file descriptors this process may have.
+#[cfg(unix)]
+fn descriptors() -> Option<u64> {
+    use rustix::process::{Resource, getrlimit};
+    getrlimit(Resource::Nofile).current
+}
+
+#[cfg(not(unix))]
+fn descriptors() -> Option<u64> {
+    None
+}
+
 /// Connections that were refused, told once a second at most: a flood must not flood the output, too.
 #[derive(Default)]
 struct Refusals {
@@ -193,5 +220,23 @@ impl Refusals {
             count: std::mem::take(&mut self.untold),
             network: refused.network.to_string(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_open_connections_leave_most_descriptors_to_others() {
+        for (descriptors, half_open) in [
+            (Some(0), 0),
+            (Some(32), 8),
+            (Some(1024), 256),
+            (Some(u64::MAX), AdmissionLimits::DEFAULT_HALF_OPEN),
+            (None, AdmissionLimits::DEFAULT_HALF_OPEN),
+        ] {
+            assert_eq!(admission_limits(descriptors).half_open, half_open, "{descriptors:?}");
+        }
     }
 }

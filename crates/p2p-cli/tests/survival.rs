@@ -9,8 +9,8 @@ use common::{Running, names, run, text};
 
 #[test]
 fn a_listener_without_descriptors_waits_and_goes_on() {
-    let (mut listener, address) = Running::listen_after("ulimit -n 32", ["--echo"]);
-    let silent: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let (mut listener, address) = Running::listen_after("ulimit -n 16", ["--echo"]);
+    let peers: Vec<_> = (0..16).map(|_| Running::start(["dial", &address])).collect();
     loop {
         let error = listener.wait_for("error");
         if error["error"] == "can_not_take_connection" {
@@ -21,8 +21,16 @@ fn a_listener_without_descriptors_waits_and_goes_on() {
             break;
         }
     }
-    drop(silent);
+    drop(peers);
     run(["dial", &address, "--linger", "0"]).expect_success();
+}
+
+#[test]
+fn silent_connections_do_not_take_the_last_descriptor() {
+    let (_listener, address) = Running::listen_after("ulimit -n 32", ["--echo"]);
+    let silent: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    run(["dial", &address, "--linger", "0", "--timeout", "2"]).expect_success();
+    drop(silent);
 }
 
 #[test]
