@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -18,11 +19,12 @@ use super::{
 /// How many bytes must have arrived for a cut transfer to leave them: sending fewer again costs nothing.
 const LEAST_KEPT: u64 = 64 * 1024;
 
-/// How many unfinished files a directory may have.
+/// How many unfinished files may wait in a directory, beside those that are being sent.
 ///
 /// # Security
 ///
-/// A sender can begin files and leave them for as long as it likes. Beyond this, the oldest that nobody is sending goes.
+/// A sender can begin files and leave them for as long as it likes. Beyond this, the shortest goes: it costs least to send
+/// again, and whoever wants one of another sender to go has to send more than that is long, many times.
 pub(super) const MOST_KEPT: usize = 16;
 
 /// How long an unfinished file waits for the rest of it.
@@ -32,6 +34,9 @@ const KEPT_FOR: Duration = Duration::from_secs(7 * 86_400);
 const KEY_DIGITS: usize = 32;
 
 const SUFFIX: &str = ".part";
+
+/// Held while files are looked for: looking at one locks it for a moment, and that must not look like a transfer.
+static LOOKING: Mutex<()> = Mutex::new(());
 
 /// A file that is not complete. Its name is `.NAME.KEY.part`, and the key comes from everything that its sender offers, so
 /// that only the offer of the same file finds it again.
@@ -52,7 +57,16 @@ pub(super) struct PartFile {
 impl PartFile {
     /// Finds what is left of an earlier transfer of the same file, or begins an empty file.
     pub(super) fn open(directory: &Path, offer: &Offer) -> io::Result<Self> {
+        let found = {
+            let _looking = LOOKING.lock().unwrap_or_else(PoisonError::into_inner);
+            Self::find(directory, offer)
+        };
+        // Not before, or what this offer goes on with might be what goes.
         tidy(directory, MOST_KEPT - 1);
+        found
+    }
+
+    fn find(directory: &Path, offer: &Offer) -> io::Result<Self> {
         let name = plain_name(&offer.name);
         let path = directory.join(part_name(&name, &key(&name, offer)));
         let mut open = OpenOptions::new();
@@ -204,32 +218,40 @@ pub(super) fn digest_of(reader: impl Read, most: u64) -> io::Result<(Hasher, u64
     }
 }
 
-/// Removes unfinished files that wait no longer, and the oldest of more than `most`, unless someone is sending them. What
-/// can not be removed stays: receiving does not depend on it.
+/// Removes unfinished files that wait no longer, and the shortest of more than `most` that wait. What someone is sending
+/// stays, and so does what can not be removed: receiving does not depend on it.
 pub(super) fn tidy(directory: &Path, most: usize) {
+    let _looking = LOOKING.lock().unwrap_or_else(PoisonError::into_inner);
     let Ok(entries) = fs::read_dir(directory) else {
         return;
     };
-    let mut parts: Vec<_> = entries
+    let mut waiting: Vec<_> = entries
         .flatten()
         .filter(|entry| entry.file_name().to_str().is_some_and(is_part_name))
         .filter_map(|entry| {
             let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-            Some((metadata.modified().ok()?, entry.path()))
+            locked(&entry.path())?;
+            Some((metadata.len(), metadata.modified().ok()?, entry.path()))
         })
         .collect();
-    parts.sort();
-    let excess = parts.len().saturating_sub(most);
+    waiting.sort();
+    let excess = waiting.len().saturating_sub(most);
     let now = SystemTime::now();
-    for (index, (modified, path)) in parts.iter().enumerate() {
+    for (index, (_, modified, path)) in waiting.iter().enumerate() {
         let age = now.duration_since(*modified).unwrap_or_default();
         if (index < excess || age > KEPT_FOR)
-            && let Ok(file) = File::open(path)
-            && file.try_lock().is_ok()
+            && let Some(_lock) = locked(path)
         {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// The file of this name, locked, unless someone is sending it.
+fn locked(path: &Path) -> Option<File> {
+    let file = File::open(path).ok()?;
+    file.try_lock().ok()?;
+    is_at(&file, path).then_some(file)
 }
 
 fn key(name: &str, offer: &Offer) -> String {
@@ -377,6 +399,37 @@ mod tests {
         let mut part = PartFile::open(directory.path(), &offer(100_000)).unwrap();
         part.write(b"x").unwrap();
         assert_eq!(fs::read(elsewhere.path()).unwrap(), b"");
+    }
+
+    #[test]
+    fn many_short_ones_push_out_no_longer_one_nor_the_one_that_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let begin = |number: usize, size: usize| {
+            let other = Offer {
+                fingerprint: [number as u8; 32],
+                ..offer(1 << 20)
+            };
+            let mut part = PartFile::open(directory.path(), &other).unwrap();
+            let held = part.length();
+            part.write(&vec![7; size]).unwrap();
+            (part, held)
+        };
+        let (long, short) = (100_000, LEAST_KEPT as usize);
+        drop(begin(0, long));
+        for number in 1..2 * MOST_KEPT {
+            drop(begin(number, short));
+        }
+        assert_eq!(names(directory.path()).len(), MOST_KEPT);
+        assert_eq!(begin(0, 0).1, long as u64);
+        // The oldest of the shortest would go next, but it is this one that goes on.
+        let oldest = MOST_KEPT + 1;
+        assert_eq!(begin(oldest, 0).1, LEAST_KEPT);
+        // Those that are being sent are not in the way of those that wait.
+        let sending: Vec<_> = (100..100 + 2 * MOST_KEPT).map(|number| begin(number, 0)).collect();
+        assert_eq!(begin(0, 0).1, long as u64);
+        assert_eq!(begin(2 * MOST_KEPT - 1, 0).1, LEAST_KEPT);
+        drop(sending);
+        assert!(names(directory.path()).len() <= MOST_KEPT);
     }
 
     #[test]
