@@ -1,8 +1,13 @@
 //! Why a command or one of its connections did not do what was asked for.
 
-use std::{error::Error, fmt};
+use std::{
+    error::Error,
+    fmt::{self, Write},
+};
 
 use serde::Serialize;
+
+use crate::message_text::is_printable;
 
 /// An error as it is told to the user: its phase, a stable name, and one sentence.
 #[derive(Clone, Debug, Serialize)]
@@ -61,7 +66,15 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        for c in self.message.chars() {
+            if c == '\n' || is_printable(c) {
+                f.write_char(c)?;
+            } else {
+                // It would do something else to a terminal than to show itself.
+                write!(f, "{}", c.escape_unicode())?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -78,4 +91,22 @@ pub(crate) fn sentence(error: &dyn Error) -> String {
         next = source.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_message_moves_the_cursor() {
+        let failure = Failure::new(
+            "config",
+            "invalid_config",
+            "no \x1b[2J\u{9b}\u{202e}, but é and\n'quotes'",
+        );
+        assert_eq!(
+            failure.to_string(),
+            "no \\u{1b}[2J\\u{9b}\\u{202e}, but é and\n'quotes'"
+        );
+    }
 }

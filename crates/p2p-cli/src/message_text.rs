@@ -21,8 +21,7 @@ impl<'a> MessageText<'a> {
 
     pub(crate) fn new(message: &'a [u8]) -> Self {
         let shown = message.get(..Self::HEX_BYTES).unwrap_or(message);
-        // Control characters of a stranger could make a terminal do anything.
-        let printable = |text: &&str| !text.chars().any(|c| c.is_control() && c != '\t');
+        let printable = |text: &&str| text.chars().all(|c| c == '\t' || is_printable(c));
         Self {
             hex: hex::encode(shown),
             text: std::str::from_utf8(message).ok().filter(printable),
@@ -40,6 +39,18 @@ impl fmt::Display for MessageText<'_> {
     }
 }
 
+/// Whether a terminal shows a character where it stands in the text, and does nothing else.
+///
+/// # Security
+///
+/// Control characters of a stranger could make a terminal do anything. Those that end a line, or turn the direction of
+/// writing, could make what it says look like something that we say.
+pub(crate) fn is_printable(c: char) -> bool {
+    let breaks = matches!(c, '\u{2028}' | '\u{2029}');
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !(c.is_control() || breaks || turns)
+}
+
 /// The BLAKE2b hash of 256 bits, in hexadecimal.
 pub(crate) fn blake2b(bytes: &[u8]) -> String {
     Params::new().hash_length(32).hash(bytes).to_hex().to_string()
@@ -55,6 +66,8 @@ mod tests {
         assert_eq!(MessageText::new(long.as_bytes()).to_string(), long);
         assert_eq!(MessageText::new(b"").to_string(), "");
         assert_eq!(MessageText::new(b"\x1b[2J").to_string(), "0x1b5b324a");
+        assert_eq!(MessageText::new("\u{202e}".as_bytes()).to_string(), "0xe280ae");
+        assert_eq!(MessageText::new("\u{9b}".as_bytes()).to_string(), "0xc29b");
         assert_eq!(
             MessageText::new(&[0xff; 64]).to_string(),
             format!("0x{}", "ff".repeat(64))

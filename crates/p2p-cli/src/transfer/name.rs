@@ -1,18 +1,21 @@
 //! From the name that a stranger gives a file to one that is safe to use.
 
+use crate::message_text::is_printable;
+
 /// How long a name may be, in bytes: file systems allow 255, and a number and a suffix may have to be added.
 const MAX_NAME_SIZE: usize = 200;
 
-/// A plain file name out of `offered`: its last component, no control or reserved characters, not hidden, not too long.
+/// A plain file name out of `offered`: its last component, no control or reserved characters, nothing that turns the
+/// direction of writing and so makes a program look like a picture, not hidden, not too long.
 pub(super) fn plain_name(offered: &str) -> String {
     let last = offered.rsplit(['/', '\\']).next().unwrap_or_default();
     let mut name: String = last
         .chars()
         .map(|c| {
-            if c.is_control() || "<>:\"|?*".contains(c) {
-                '_'
-            } else {
+            if is_printable(c) && !"<>:\"|?*".contains(c) {
                 c
+            } else {
+                '_'
             }
         })
         .collect();
@@ -62,6 +65,7 @@ mod tests {
             ("  ", "file"),
             (".bashrc", "_bashrc"),
             ("a\0\n\x1b[2Jb", "a___[2Jb"),
+            ("photo\u{202e}gpj.exe", "photo_gpj.exe"),
             ("a. .", "a"),
             ("naïve 文.tar.gz", "naïve 文.tar.gz"),
         ] {

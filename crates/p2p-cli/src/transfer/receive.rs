@@ -14,6 +14,7 @@ use super::{
     events::{FileReceived, TransferStarted},
     incoming_file::{FileError, FileToCome, IncomingFile},
     message::{Offer, TransferMessage, other_version, unexpected},
+    name::plain_name,
     part_file::{MOST_KEPT, tidy},
 };
 use crate::{errors, exchange::is_orderly, failure::Failure, outbox::Outbox, report::Report, session::Tally};
@@ -62,7 +63,7 @@ impl Link<'_> {
     /// Takes one file, and answers.
     async fn file(&mut self, directory: &Path, offer: Offer, report: &Report) -> Result<(), Failure> {
         let started = Instant::now();
-        let Offer { size, name, .. } = offer.clone();
+        let (size, name) = (offer.size, plain_name(&offer.name));
         let mut file = match self.agree(directory, offer).await? {
             Ok(file) => file,
             Err(error) => return Err(self.refuse(&error).await),
