@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use indicatif::{MultiProgress, ProgressBar};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -47,10 +47,11 @@ struct Output {
     aside: Mutex<Option<VecDeque<String>>>,
 }
 
-/// While this lives, lines are kept aside and not written.
+/// While this lives, lines are kept aside and not written, and bars are not shown.
 #[derive(Debug)]
 pub(crate) struct Aside {
     output: Arc<Output>,
+    bars: MultiProgress,
 }
 
 impl Aside {
@@ -67,6 +68,7 @@ impl Aside {
 impl Drop for Aside {
     fn drop(&mut self) {
         *lock(&self.output.aside) = None;
+        self.bars.set_draw_target(bars::target());
     }
 }
 
@@ -134,11 +136,13 @@ impl Report {
         self.bars.add(bar)
     }
 
-    /// Keeps lines and errors aside from now on: they would destroy what is on the screen.
+    /// Keeps lines, errors and bars aside from now on: they would destroy what is on the screen.
     pub(crate) fn aside(&self) -> Aside {
         *lock(&self.output.aside) = Some(VecDeque::new());
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
         Aside {
             output: self.output.clone(),
+            bars: self.bars.clone(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
     process::Stdio,
 };
 
-use common::{Running, p2p, run};
+use common::{Running, p2p, run, text};
 use on_terminal::{OnTerminal, Shown};
 
 /// A listener with a live table, and its address.
@@ -61,6 +61,21 @@ fn connections_come_flow_and_go() {
     assert!(
         !screen.contains("ADDRESS") && screen.ends_with("p2p: interrupted"),
         "{screen}"
+    );
+}
+
+#[test]
+fn no_bar_is_drawn_over_the_table() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = from.path().join("film.bin");
+    std::fs::write(&file, vec![7; 1_000_000]).unwrap();
+    let (mut top, address) = top(&["--receive", text(to.path())]);
+    run(["send", &address, text(&file), "--max-upload", "1MB"]).expect_success();
+    top.wait_until(|screen| screen.contains("0 connected") && screen.contains("closed"));
+    assert!(
+        top.seen.contains("transfer of film.bin") && !top.seen.contains(" left"),
+        "{}",
+        top.seen
     );
 }
 
