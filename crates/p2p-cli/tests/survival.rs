@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::{fs, net::TcpStream};
+use std::{fs, net::TcpStream, process::Command};
 
 use common::{Running, names, run, text};
 
@@ -77,4 +77,33 @@ fn more_silent_connections_than_may_be_half_open_keep_nobody_out() {
     assert_eq!(listener.wait_for("error")["error"], "displaced");
     run(["dial", &address, "--linger", "0"]).expect_success();
     drop(silent);
+}
+
+#[test]
+fn peers_that_do_not_read_are_cut_off_and_the_others_go_on() {
+    let options = ["--connections", "3", "--close-timeout", "1s"];
+    let (mut listener, address) = Running::listen(options);
+    let mut peers = [(); 3].map(|()| {
+        let peer = Running::start(["dial", &address]);
+        listener.wait_for("accepted");
+        peer
+    });
+    let [reader, silent @ ..] = &mut peers;
+    for peer in silent {
+        let id = peer.id().to_string();
+        assert!(Command::new("kill").args(["-STOP", &id]).status().unwrap().success());
+    }
+    // Far more than the queue and the buffers of the system hold.
+    let lines = 32;
+    let line = "x".repeat(1_000_000);
+    for _ in 0..lines {
+        listener.write(&format!("{line}\n"));
+        reader.wait_for("received");
+    }
+    listener.end_input();
+    let ended = listener.finish();
+    let cut_off = ended.events("error");
+    // While the system still takes something, a remote is only slow: that is told, too, but not for long.
+    assert!((2..lines / 2).contains(&cut_off.len()), "{cut_off:?}");
+    assert!(cut_off.iter().all(|error| error["error"] == "timeout"), "{cut_off:?}");
 }

@@ -14,13 +14,12 @@ use std::{
 use bytes::Bytes;
 use clap::Args;
 use p2p_io_scheduler::ByteSize;
-use p2p_socket::{MemoryBudget, TrySendError};
-use tokio::time::timeout;
+use p2p_socket::{DisconnectionReason, Drain, EncodedMessage, MemoryBudget, TrySendError};
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::peers::{Connected, Peers};
 use crate::{
-    errors,
     events::{Accepted, Listening, MessageSent},
     exchange::ExchangeOptions,
     failure::Failure,
@@ -202,36 +201,47 @@ impl Service {
         }
     }
 
+    /// Those whose queues are full are waited for together, or many who do not read would stop the others for long.
     async fn send_to_all(&self, line: &Bytes) {
+        let (limit, size) = (self.server.session.close_timeout, line.len());
+        let mut waiting = JoinSet::new();
         for (_, peer) in self.peers.wait_for_some().await {
-            let Connected {
-                sender, tally, report, ..
-            } = peer;
-            let result = match sender.try_send(line.clone()) {
-                Ok(()) => Ok(()),
+            match peer.sender.try_send(line.clone()) {
+                Ok(()) => peer.tell_sent(size),
                 Err(TrySendError::Full(message)) => {
-                    // One peer that does not read must not stop the others for ever.
-                    match timeout(self.server.session.close_timeout, sender.send_encoded(&message)).await {
-                        Ok(result) => result.map_err(|error| errors::send(&error)),
-                        Err(_) => Err(Failure::new(
-                            "session",
-                            "timeout",
-                            "the remote does not read what is sent to it",
-                        )),
-                    }
+                    waiting.spawn(async move { peer.send_within(limit, &message, size).await });
                 }
-                Err(TrySendError::Failed(error)) => Err(errors::send(&error)),
-                Err(_) => continue,
-            };
-            match result {
-                Ok(()) => report.detail(&MessageSent {
-                    index: tally.count_sent(),
-                    size: line.len(),
-                }),
-                Err(failure) if failure.error == "timeout" => report.error(&failure),
                 // Whoever serves the connection tells why it ended.
                 Err(_) => {}
             }
         }
+        while waiting.join_next().await.is_some() {}
+    }
+}
+
+impl Connected {
+    /// Sends a message for which there is no room yet. A remote that has taken nothing at all in that time is cut off, or it
+    /// would stop the others again with the next message.
+    async fn send_within(&self, limit: Duration, message: &EncodedMessage<Bytes>, size: usize) {
+        let before = self.control.stat().total_sent;
+        match timeout(limit, self.sender.send_encoded(message)).await {
+            Ok(Ok(())) => self.tell_sent(size),
+            // Whoever serves the connection tells why it ended.
+            Ok(Err(_)) => {}
+            Err(_) => {
+                let sentence = "the remote does not read what is sent to it";
+                self.report.error(&Failure::new("session", "timeout", sentence));
+                if self.control.stat().total_sent == before {
+                    let reason = DisconnectionReason::UnexpectedError(sentence.into());
+                    // There is nothing that could be lost by it.
+                    let _ = self.control.close(reason, Drain::Discard).await;
+                }
+            }
+        }
+    }
+
+    fn tell_sent(&self, size: usize) {
+        let index = self.tally.count_sent();
+        self.report.detail(&MessageSent { index, size });
     }
 }
