@@ -2,7 +2,9 @@
 
 mod common;
 
-use bytes::{Bytes, BytesMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::{BufMut, Bytes, BytesMut};
 use common::{bytes, chunk_of, chunk_opener, chunk_sealer, opener, sealer};
 use p2p_framing::{CHUNK_OVERHEAD, ChunkCodec, ChunkCodecError, ChunkError, ChunkSize, SealError};
 use tokio_util::codec::{Decoder, Encoder};
@@ -314,4 +316,30 @@ fn a_header_that_is_no_chunk_is_told_after_the_chunks_in_front() {
         (result, count),
         (Err(ChunkError::InvalidCiphertextSize { size: 15 }), 3)
     );
+}
+
+#[test]
+fn a_panic_of_who_gives_the_plaintext_leaves_none_in_the_output() {
+    let mut sealer = chunk_sealer(65535);
+    let mut wire = BytesMut::from(&b"before"[..]);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _ = sealer.seal_written::<()>(&mut wire, |out| {
+            out.put_slice(b"secret");
+            panic!("an encoding with a mistake")
+        });
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(wire, b"before"[..]);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let pieces = (0..100).map(|number| {
+            if number < 99 {
+                &b"secret"[..]
+            } else {
+                panic!("likewise")
+            }
+        });
+        let _ = sealer.seal_run(pieces, &mut wire);
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(wire, b"before"[..]);
 }

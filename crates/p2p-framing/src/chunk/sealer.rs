@@ -282,6 +282,13 @@ impl<'out> Run<'out, '_> {
     }
 }
 
+/// Whatever ends a run before its time, a panic of who gives the pieces included, leaves no plaintext behind.
+impl Drop for Run<'_, '_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.sealed);
+    }
+}
+
 /// Makes chunks of what stands in `out`: from `start` on room for one overhead, and then `size` bytes of plaintext, at
 /// least one. Each chunk carries up to `capacity` of them.
 fn spread(out: &mut BytesMut, start: usize, size: usize, capacity: usize) {
