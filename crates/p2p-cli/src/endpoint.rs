@@ -11,6 +11,13 @@ use tokio::{net::lookup_host, time::timeout};
 
 use crate::{failure::Failure, network::DEFAULT_PORT};
 
+/// Where to listen: an address of this machine and a port.
+pub(crate) fn bind_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "an IP address, a colon and a port are expected: 127.0.0.1:9732, 0.0.0.0:9732 or [::]:9732".to_owned()
+    })
+}
+
 /// A host and a port, not yet looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {

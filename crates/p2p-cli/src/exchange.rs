@@ -37,7 +37,7 @@ pub(crate) struct ExchangeOptions {
     expect: Option<u64>,
     /// At the end of standard input, wait until nothing has come for so long before closing, unless `--expect` tells
     /// what to wait for.
-    #[arg(long, value_name = "TIME", default_value = "1", value_parser = seconds_or_zero)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = seconds_or_zero)]
     linger: Duration,
 }
 

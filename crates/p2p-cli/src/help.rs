@@ -40,7 +40,7 @@ identity file, 130 if interrupted.";
 pub(crate) const DIAL: &str = "Examples:
   p2p dial 127.0.0.1:9732                                type lines, read what comes
   echo hello | p2p dial 127.0.0.1:9732 --expect 1        send one message, wait for one
-  p2p dial HOST:9732 --identity identity.json --chain TEZOS_MAINNET
+  p2p dial HOST:9732 --identity identity.json --network mainnet
 
 Exit status: 0 if all is well, 1 if the connection failed, 2 for a wrong usage, 3 to 5 for an unusable identity file, 130 if \
 interrupted.";

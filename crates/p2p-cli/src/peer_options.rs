@@ -24,7 +24,7 @@ pub(crate) struct PeerOptions {
     difficulty: Difficulty,
     /// The network to announce and to demand of the remote: mainnet, ghostnet, shadownet, sandbox, or a chain name.
     #[arg(long, value_name = "NAME", default_value = "mainnet")]
-    chain: Network,
+    network: Network,
     /// Accept a remote of any chain and version; it is refused with a nack otherwise.
     #[arg(long)]
     any_version: bool,
@@ -38,10 +38,10 @@ pub(crate) struct PeerOptions {
     #[arg(long, value_name = "PORT")]
     advertise: Option<u16>,
     /// How long connecting, authenticating and accepting may take each.
-    #[arg(long, value_name = "TIME", default_value = "5", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds)]
     timeout: Duration,
     /// How long sending what is queued may take when closing, and any single message that the remote does not take.
-    #[arg(long, value_name = "TIME", default_value = "30", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = seconds)]
     close_timeout: Duration,
     /// The most to send over all connections together, per second: 500kB, 20MB, 1MiB or a number of bytes.
     #[arg(long, value_name = "RATE")]
@@ -69,7 +69,7 @@ impl PeerOptions {
             Some(file) => identity::read(file)?,
             None => identity::generate(self.difficulty, interrupt).await?,
         };
-        let versions = SupportedVersions::current(self.chain.chain_name());
+        let versions = SupportedVersions::current(self.network.chain_name());
         let limits = Limits {
             download: self.max_download,
             upload: self.max_upload,

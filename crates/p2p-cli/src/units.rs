@@ -31,10 +31,12 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A time as in [`seconds`], or 0.
+/// A time as in [`seconds`], or 0 with or without a unit.
 pub(crate) fn seconds_or_zero(text: &str) -> Result<Duration, String> {
-    match text.trim().parse::<f64>() {
-        Ok(0.0) => Ok(Duration::ZERO),
+    match text.trim().strip_prefix('0').map(str::trim_start) {
+        Some(unit) if unit.is_empty() || TIME_UNITS.iter().any(|(name, _)| name.eq_ignore_ascii_case(unit)) => {
+            Ok(Duration::ZERO)
+        }
         _ => seconds(text),
     }
 }
@@ -107,7 +109,11 @@ mod tests {
             let error = seconds(text).unwrap_err();
             assert!(error.contains("500ms, 5s, 2min or 1h"), "{text}: {error}");
         }
-        assert_eq!(seconds_or_zero("0"), Ok(Duration::ZERO));
+        for zero in ["0", "0s", " 0 ms "] {
+            assert_eq!(seconds_or_zero(zero), Ok(Duration::ZERO), "{zero}");
+        }
+        assert_eq!(seconds_or_zero("0.5s"), Ok(Duration::from_millis(500)));
+        assert!(seconds_or_zero("0 parsec").is_err());
         assert_eq!(seconds_or_zero("1s"), Ok(Duration::from_secs(1)));
         assert!(seconds_or_zero("-1").is_err());
     }

@@ -57,6 +57,27 @@ fn a_section_comes_before_what_is_for_all_and_both_before_the_default() {
 }
 
 #[test]
+fn flags_in_the_environment_are_set_as_people_write_them() {
+    for (value, is_json) in [
+        ("1", true),
+        ("true", true),
+        ("yes", true),
+        ("0", false),
+        ("false", false),
+    ] {
+        let finished = Finished::from(p2p(["dial", "127.0.0.1:1"]).env("P2P_JSON", value).output().unwrap());
+        assert_eq!(finished.status, Some(1), "{value}: {finished:?}");
+        assert_eq!(
+            finished.stdout.contains("\"event\":\"error\""),
+            is_json,
+            "{value}: {finished:?}"
+        );
+    }
+    let wrong = p2p(["dial", "127.0.0.1:1"]).env("P2P_JSON", "maybe").output().unwrap();
+    Finished::from(wrong).expect_error(2, "--json");
+}
+
+#[test]
 fn what_is_typed_comes_before_the_environment_and_that_before_the_file() {
     let config = Config::new("[dial]\ntimeout = '100ms'");
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -101,14 +101,14 @@ fn killing_the_listener_gives_the_dialler_one_error() {
 
 #[test]
 fn another_chain_is_refused_with_its_motive() {
-    let (mut listener, address) = Running::listen(["--chain", "OURS", "--connections", "2"]);
+    let (mut listener, address) = Running::listen(["--network", "OURS", "--connections", "2"]);
     let dialler = run(["--json", "dial", &address, "--any-version"]);
     dialler.expect_error(1, "unknown chain name");
     assert_eq!(dialler.events("rejected_by_nack")[0]["motive"], "unknown_chain_name");
     assert_eq!(dialler.events("error")[0]["error"], "rejected_by_nack");
     assert_eq!(listener.wait_for("nacked")["motive"], "unknown_chain_name");
     assert_eq!(listener.wait_for("error")["error"], "no_common_protocol");
-    run(["dial", &address, "--chain", "OURS", "--linger", "0"]).expect_success();
+    run(["dial", &address, "--network", "OURS", "--linger", "0"]).expect_success();
     assert_eq!(listener.finish().status, Some(1));
 }
 

@@ -134,11 +134,11 @@ fn a_bad_unit() {
 fn a_bad_network() {
     let directory = tempfile::tempdir().unwrap();
     let file = write(directory.path(), "a", "a");
-    let (_listener, address) = Running::listen(["--chain", "OURS", "--receive", text(directory.path())]);
+    let (_listener, address) = Running::listen(["--network", "OURS", "--receive", text(directory.path())]);
     for caller in callers(&address, &file) {
         let option = match caller[0] {
             "probe" | "crawl" => "--network",
-            _ => "--chain",
+            _ => "--network",
         };
         run_with(&caller, &[option, "mainet"]).expect_error(2, "did you mean mainnet?");
         run_with(&caller, &[option, ""]).expect_error(2, option);
@@ -155,8 +155,8 @@ fn a_bad_network() {
             _ => finished.expect_error(1, "OURS"),
         }
     }
-    run(["listen", "--chain", "mainet"]).expect_error(2, "did you mean mainnet?");
-    run(["bench", "--serve", "--chain", "mainet"]).expect_error(2, "did you mean mainnet?");
+    run(["listen", "--network", "mainet"]).expect_error(2, "did you mean mainnet?");
+    run(["bench", "--serve", "--network", "mainet"]).expect_error(2, "did you mean mainnet?");
 }
 
 #[cfg(target_os = "linux")]

@@ -44,7 +44,7 @@ fn a_node_that_takes_us_is_told_with_all_it_says() {
 
 #[test]
 fn a_refusal_is_an_answer() {
-    let (_listener, address) = Running::listen(["--chain", "ELSEWHERE"]);
+    let (_listener, address) = Running::listen(["--network", "ELSEWHERE"]);
     let finished = run(["--json", "probe", &address, "--network", "ghostnet"]);
     finished.expect_success();
     let node = &finished.events("probed")[0];

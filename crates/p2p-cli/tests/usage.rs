@@ -73,6 +73,27 @@ fn a_wrong_value_is_explained() {
 }
 
 #[test]
+fn what_may_have_been_meant_is_told() {
+    let nowhere = "127.0.0.1:1";
+    for (arguments, meant) in [
+        (&["lisen"][..], "did you mean listen?"),
+        (&["identity", "chek", "identity.json"], "did you mean check?"),
+        (&["probe", nowhere, "--tiemout", "3s"], "did you mean --timeout?"),
+        (&["completions", "fsh"], "did you mean fish?"),
+    ] {
+        run(arguments.iter().copied()).expect_error(2, meant);
+    }
+}
+
+#[test]
+fn an_address_without_a_port_is_explained() {
+    for command in [&["listen"][..], &["bench", "--serve"]] {
+        let arguments = command.iter().copied().chain(["--bind", "127.0.0.1"]);
+        run(arguments).expect_error(2, "a colon and a port are expected: 127.0.0.1:9732");
+    }
+}
+
+#[test]
 fn the_help_lists_the_exit_statuses() {
     let help = run(["identity", "check", "--help"]);
     help.expect_success();

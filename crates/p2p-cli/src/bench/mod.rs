@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::{message::MAX_MESSAGE, pattern::Pattern};
 use crate::{
-    dial::Target, events::Listening, failure::Failure, peer_options::PeerOptions, report::Report, server,
-    units::seconds,
+    dial::Target, endpoint::bind_address, events::Listening, failure::Failure, peer_options::PeerOptions,
+    report::Report, server, units::seconds,
 };
 
 const AFTER_HELP: &str = "Examples:
@@ -52,7 +52,7 @@ pub(crate) struct Bench {
     #[arg(long)]
     serve: bool,
     /// With `--serve`, the address and port to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9732")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9732", value_parser = bind_address)]
     bind: SocketAddr,
     /// With `--serve`, how many connections to serve at a time. More are refused with a nack.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]

@@ -87,6 +87,7 @@ fn entry(long: &str, arg: &Arg) -> String {
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
     let value = match arg.get_default_values() {
         _ if is_flag(arg) => "false".to_owned(),
+        _ if !arg.get_action().takes_values() => "0".to_owned(),
         [default] => literal(&default.to_string_lossy()),
         _ => match arg.get_value_names() {
             Some([name, ..]) => literal(name),

@@ -9,7 +9,11 @@ mod file;
 
 use std::{env, ffi::OsString, path::PathBuf};
 
-use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches};
+use clap::{
+    Arg, ArgAction, Command, CommandFactory, FromArgMatches,
+    builder::BoolishValueParser,
+    error::{ContextKind, ContextValue},
+};
 
 pub(crate) use self::example::ConfigExample;
 use self::file::ConfigFile;
@@ -65,7 +69,13 @@ fn with_variables(command: Command) -> Command {
         .mut_args(|arg| match arg.get_long() {
             Some(long) => {
                 let variable = variable(long);
-                arg.env(variable).hide_env_values(true)
+                let arg = arg.env(variable).hide_env_values(true);
+                if is_flag(&arg) {
+                    // As people set variables: P2P_JSON=1.
+                    arg.value_parser(BoolishValueParser::new())
+                } else {
+                    arg
+                }
             }
             None => arg,
         })
@@ -90,12 +100,28 @@ fn is_flag(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::SetTrue)
 }
 
-/// The sentence of a complaint about what was typed, without its usage.
+/// The sentence of a complaint about what was typed, without its usage, and what may have been meant.
 pub(crate) fn sentence(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
     let sentence = lines.collect::<Vec<_>>().join(" ");
-    sentence.strip_prefix("error: ").unwrap_or(&sentence).to_owned()
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
+    let meant = [
+        ContextKind::SuggestedSubcommand,
+        ContextKind::SuggestedArg,
+        ContextKind::SuggestedValue,
+    ]
+    .into_iter()
+    .find_map(|kind| match error.get(kind)? {
+        ContextValue::String(meant) => Some(meant),
+        // The best of them is the last.
+        ContextValue::Strings(all) => all.last(),
+        _ => None,
+    });
+    match meant {
+        Some(meant) => format!("{sentence}; did you mean {meant}?"),
+        None => sentence.to_owned(),
+    }
 }
 
 #[cfg(test)]

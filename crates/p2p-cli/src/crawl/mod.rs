@@ -66,7 +66,7 @@ pub(crate) struct Crawl {
     #[command(flatten)]
     visit: VisitOptions,
     /// The least time between two calls on the same IPv4 address or IPv6 network of 64 bits.
-    #[arg(long, value_name = "TIME", default_value = "1", value_parser = seconds_or_zero)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = seconds_or_zero)]
     interval: Duration,
     /// How many addresses to know at most; more are counted and forgotten.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]

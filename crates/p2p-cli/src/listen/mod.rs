@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::peers::{Connected, Peers};
 use crate::{
+    endpoint::bind_address,
     events::{Accepted, Listening, MessageSent},
     exchange::ExchangeOptions,
     failure::Failure,
@@ -34,7 +35,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct Listen {
     /// The address and port to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9732")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:9732", value_parser = bind_address)]
     bind: SocketAddr,
     /// Stop after so many connections, and fail if one of them did.
     #[arg(long, value_name = "N")]

@@ -19,7 +19,7 @@ impl TransferBar {
     /// A bar for a file of `size` bytes, of which `done` have arrived earlier.
     pub(super) fn start(report: &Report, name: &str, size: u64, done: u64) -> Self {
         let bar = report.show(ProgressBar::new(size));
-        let template = "{prefix} [{wide_bar}] {percent:>3} % {bytes_per_sec:>11} {eta:>4} left";
+        let template = "{prefix} [{wide_bar}] {percent:>3} % {decimal_bytes_per_sec:>11} {eta:>4} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }

@@ -26,7 +26,7 @@ pub(crate) struct VisitOptions {
     #[arg(long, value_name = "D", default_value = "12")]
     difficulty: Difficulty,
     /// How long looking up a name, connecting, authenticating and the answer may take each.
-    #[arg(long, value_name = "TIME", default_value = "5", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds)]
     pub(crate) timeout: Duration,
     /// How many nodes to call at a time.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=4096))]
