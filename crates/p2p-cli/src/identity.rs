@@ -24,9 +24,14 @@ use crate::{
     search_progress::SearchBar,
 };
 
-const EXIT_STATUSES: &str = "Exit status: 0 if all is well, 2 for a wrong usage, 3 if the file can not be read, 4 if it \
-    holds no identity, 5 if its keys and its peer id do not belong together, 6 if its proof of work is not enough, 7 if \
-    the file exists already, 8 if it can not be written, 130 if interrupted.";
+const GENERATE_STATUSES: &str = "Exit status: 0 if all is well, 2 for a wrong usage, 7 if the file exists already, 8 if it \
+    can not be written, 130 if interrupted.";
+
+const SHOW_STATUSES: &str = "Exit status: 0 if all is well, 2 for a wrong usage, 3 if the file can not be read, 4 if it \
+    holds no identity, 5 if its keys and its peer id do not belong together.";
+
+const CHECK_STATUSES: &str = "Exit status: 0 if all is well, 2 for a wrong usage, 3 if the file can not be read, 4 if it \
+    holds no identity, 5 if its keys and its peer id do not belong together, 6 if its proof of work is not enough.";
 
 const UNREADABLE: u8 = 3;
 const INVALID: u8 = 4;
@@ -38,16 +43,16 @@ const UNWRITABLE: u8 = 8;
 #[derive(Debug, Subcommand)]
 pub(crate) enum IdentityCommand {
     /// Make a new identity and write it to a file, which must not exist yet.
-    #[command(after_help = format!("{}\n\n{EXIT_STATUSES}", help::GENERATE))]
+    #[command(after_help = format!("{}\n\n{GENERATE_STATUSES}", help::GENERATE))]
     Generate(Generate),
     /// Show who an identity file is, without its secret.
-    #[command(after_help = format!("{}\n\n{EXIT_STATUSES}", help::SHOW))]
+    #[command(after_help = format!("{}\n\n{SHOW_STATUSES}", help::SHOW))]
     Show {
         /// The identity file.
         file: PathBuf,
     },
     /// Check that an identity file is sound and has its proof of work.
-    #[command(after_help = format!("{}\n\n{EXIT_STATUSES}", help::CHECK))]
+    #[command(after_help = format!("{}\n\n{CHECK_STATUSES}", help::CHECK))]
     Check {
         /// The identity file.
         file: PathBuf,

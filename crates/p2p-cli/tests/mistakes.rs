@@ -186,10 +186,15 @@ fn a_full_disk() {
         "--output",
         &at("identity.json"),
     ]);
-    identity.expect_error(8, "identity.json");
+    identity.expect_error(8, "identity.json: ");
     let crawl = |option, path: &str| limited(&["crawl", &address, option, path, "--interval", "0"]);
     crawl("--state", &at("state")).expect_error(1, "can not write to");
-    crawl("--svg", &at("crawl.svg")).expect_error(1, "can not write the picture");
+    let picture = crawl("--svg", &at("crawl.svg"));
+    picture.expect_error(1, "can not write the picture");
+    for told in [identity, picture] {
+        // No word of the temporary files that nobody has asked for.
+        assert!(!told.stderr.contains(" at path "), "{told:?}");
+    }
     limited(&["man", "--output", text(directory.path())]).expect_error(1, "can not write manual pages");
     assert!(!directory.path().join("identity.json").exists());
 

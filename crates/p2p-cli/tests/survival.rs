@@ -42,7 +42,11 @@ fn a_full_disk_is_told_and_leaves_nothing_behind() {
     fs::write(&large, vec![7; 3_000_000]).unwrap();
     fs::write(&small, "small").unwrap();
     run(["send", &address, text(&large)]).expect_error(1, "the receiver gave up: it can not write the file");
-    assert_eq!(listener.wait_for("error")["error"], "disk_failed");
+    let error = listener.wait_for("error");
+    assert_eq!(error["error"], "disk_failed", "{error}");
+    // Of the file that was asked for, not of the one for its parts.
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("/large: ") && !message.contains(".part"), "{message}");
     assert_eq!(names(to.path()), [""; 0]);
     run(["send", &address, text(&small)]).expect_success();
     assert_eq!(names(to.path()), ["small"]);

@@ -70,9 +70,11 @@ impl Identity {
         };
         // Created exclusively, readable by the owner only, and removed when dropped.
         let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
-        file.write_all(self.to_json().as_bytes()).map_err(failed)?;
-        file.write_all(b"\n").map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
+        // Past `NamedTempFile`, whose errors tell the temporary name.
+        let contents = file.as_file_mut();
+        contents.write_all(self.to_json().as_bytes()).map_err(failed)?;
+        contents.write_all(b"\n").map_err(failed)?;
+        contents.sync_all().map_err(failed)?;
         file.persist_noclobber(path).map_err(|refused| match refused.error {
             error if error.kind() == io::ErrorKind::AlreadyExists => {
                 WriteIdentityError::AlreadyExists { path: path.to_owned() }

@@ -28,7 +28,8 @@ pub(super) fn write(path: &Path, records: &[Record]) -> Result<(), Failure> {
     let written = builder
         .tempfile_in(directory.unwrap_or(Path::new(".")))
         .and_then(|mut file| {
-            file.write_all(draw(records).as_bytes())?;
+            // Past `NamedTempFile`, whose errors tell the temporary name.
+            file.as_file_mut().write_all(draw(records).as_bytes())?;
             file.persist(path).map(drop).map_err(|error| error.error)
         });
     written.map_err(|error| {

@@ -155,7 +155,8 @@ impl PartFile {
 
     /// Adds the next bytes.
     pub(super) fn write(&mut self, data: &[u8]) -> io::Result<()> {
-        self.file.write_all(data)?;
+        // Past `NamedTempFile`, whose errors tell the temporary name.
+        self.file.as_file_mut().write_all(data)?;
         self.hasher.update(data);
         self.length = self.length.saturating_add(data.len() as u64);
         self.keep();
