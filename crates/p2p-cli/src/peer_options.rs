@@ -23,7 +23,7 @@ pub(crate) struct PeerOptions {
     #[arg(long, value_name = "D", default_value_t = Difficulty::NONE)]
     difficulty: Difficulty,
     /// The network to announce and to demand of the remote: mainnet, ghostnet, shadownet, sandbox, or a chain name.
-    #[arg(long, value_name = "NAME", default_value = "mainnet")]
+    #[arg(long, visible_alias = "chain", value_name = "NAME", default_value = "mainnet")]
     network: Network,
     /// Accept a remote of any chain and version; it is refused with a nack otherwise.
     #[arg(long)]

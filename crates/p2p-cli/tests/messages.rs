@@ -108,7 +108,7 @@ fn another_chain_is_refused_with_its_motive() {
     assert_eq!(dialler.events("error")[0]["error"], "rejected_by_nack");
     assert_eq!(listener.wait_for("nacked")["motive"], "unknown_chain_name");
     assert_eq!(listener.wait_for("error")["error"], "no_common_protocol");
-    run(["dial", &address, "--network", "OURS", "--linger", "0"]).expect_success();
+    run(["dial", &address, "--chain", "OURS", "--linger", "0"]).expect_success();
     assert_eq!(listener.finish().status, Some(1));
 }
 
