@@ -60,7 +60,7 @@ pub(crate) fn bytes(number: f64) -> String {
     format!("{scaled:.0} PB")
 }
 
-/// As [`bytes`], a second.
+/// As [`bytes()`], a second.
 pub(crate) fn rate(bytes_per_second: f64) -> String {
     format!("{}/s", bytes(bytes_per_second))
 }

@@ -21,7 +21,7 @@ pub const CHUNK_OVERHEAD: usize = CHUNK_HEADER_SIZE + TAG_SIZE;
 
 /// The largest chunk that is accepted, in bytes on the wire: every value of the length header from 16 up is.
 ///
-/// A sender stays two bytes below ([`ChunkSize::MAX`]).
+/// A sender stays two bytes below ([`ChunkSize::MAX`](crate::ChunkSize::MAX)).
 pub const MAX_RECEIVED_CHUNK_SIZE: usize = CHUNK_HEADER_SIZE + u16::MAX as usize;
 
 /// From how many bytes on what lies in a buffer is sealed, or opened, before more is added: enough for many short chunks
