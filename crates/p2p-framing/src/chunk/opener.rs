@@ -89,6 +89,7 @@ impl ChunkOpener {
             consumed = consumed.saturating_add(size);
         }
     }
+
     /// Opens every complete chunk of `input`, appends their plaintext to `stream`, and returns how many bytes of `input`
     /// are done with. The rest is the beginning of a chunk.
     ///
@@ -162,6 +163,7 @@ pub struct OpenedChunk<'a> {
     /// The authenticated plaintext, in the place of the ciphertext.
     pub plaintext: &'a mut [u8],
 }
+
 /// Why a chunk could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -146,7 +146,6 @@ impl ChunkSealer {
         let size = run.out.len().checked_sub(start.saturating_add(CHUNK_OVERHEAD));
         let size = size.expect("the writer only appends");
         if written.is_err() || size == 0 {
-            run.out.truncate(start);
             return Ok(written);
         }
         spread(run.out, start, size, self.chunk_size.max_plaintext());
@@ -184,13 +183,7 @@ impl ChunkSealer {
             write_header(run.out, start);
             let mut rest = run.out.get_mut(start..).unwrap_or_default();
             if let Some(Piece { data, tag }) = split_chunk(&mut rest) {
-                match self.sealer.seal_gathered(&run.parts, data) {
-                    Ok(sealed) => *tag = *sealed.as_bytes(),
-                    Err(error) => {
-                        run.out.truncate(start);
-                        return Err(error);
-                    }
-                }
+                *tag = *self.sealer.seal_gathered(&run.parts, data)?.as_bytes();
             }
             run.parts.clear();
             run.sealed = run.out.len();
@@ -236,12 +229,7 @@ impl ChunkSealer {
             if batch.is_empty() {
                 return Ok(());
             }
-            let result = self.sealer.seal_batch(&mut batch);
-            drop(batch);
-            if let Err(error) = result {
-                run.out.truncate(run.sealed);
-                return Err(error);
-            }
+            self.sealer.seal_batch(&mut batch)?;
             run.sealed = run.sealed.saturating_add(size);
         }
     }
@@ -282,7 +270,7 @@ impl<'out> Run<'out, '_> {
     }
 }
 
-/// Whatever ends a run before its time, a panic of who gives the pieces included, leaves no plaintext behind.
+/// Whatever ends a run before its time, an error or a panic of who gives the pieces, leaves no plaintext behind.
 impl Drop for Run<'_, '_> {
     fn drop(&mut self) {
         self.out.truncate(self.sealed);

@@ -139,7 +139,7 @@ where
             let missing = ChunkOpener::bytes_missing(&self.chunk).map_err(ConnectionError::chunk)?;
             if missing == 0 {
                 let mut chunk = std::mem::take(&mut self.chunk);
-                self.open_in_place(&mut chunk)?;
+                self.open_chunks(&mut chunk)?;
                 break;
             }
             if bytes.is_empty() {
@@ -149,7 +149,7 @@ where
             self.chunk.extend_from_slice(head);
             bytes = tail;
         }
-        let consumed = self.open_in_place(bytes)?;
+        let consumed = self.open_chunks(bytes)?;
         self.chunk = bytes.get(consumed..).unwrap_or_default().to_vec();
         Ok(())
     }
@@ -166,7 +166,7 @@ where
         }
     }
 
-    fn open_in_place(&mut self, bytes: &mut [u8]) -> Result<usize, ConnectionError> {
+    fn open_chunks(&mut self, bytes: &mut [u8]) -> Result<usize, ConnectionError> {
         let before = self.stream.len();
         let opened = self.opener.open_onto(bytes, &mut self.stream);
         self.decodable |= self.stream.len() > before;
