@@ -10,7 +10,7 @@ use bytes::Bytes;
 use p2p_crypto::Role;
 use p2p_framing::{PointList, encoding::RawEncoding};
 use p2p_socket::{
-    AcceptError, Authenticated, Config, Connection, ConnectionOptions, Control, DisconnectionReason, Drain,
+    AcceptError, Authenticated, CloseError, Config, Connection, ConnectionError, ConnectionOptions, Control, DisconnectionReason, Drain,
     NodeMetadata, RejectionMotive, Sender, SupportedVersions, authenticate,
 };
 use tokio::net::TcpStream;
@@ -153,6 +153,8 @@ impl Session {
         let open = !control.is_closed();
         let closed = control.close(reason, drain).await;
         let outcome = match closed {
+            // Told by whoever had it closed without flushing.
+            Err(CloseError::Failed(ConnectionError::ClosedLocally)) => outcome,
             Err(error) if open => outcome.and(Err(errors::close(&error))),
             _ => outcome,
         };
