@@ -90,7 +90,8 @@ macro_rules! words {
                 }
             }
             let [low, high, block, above] = columns;
-            mixed(&state(subkey, [$gather(low), $gather(high), $gather(block), $gather(above)]))
+            let [words] = mixed(&[state(subkey, [$gather(low), $gather(high), $gather(block), $gather(above)])]);
+            words
         }
 
         /// The state in front of the rounds.
@@ -130,19 +131,25 @@ macro_rules! words {
             }
         }
 
-        /// Ten double rounds, and the state added to what comes of them.
+        /// Ten double rounds, and the state added to what comes of them; for two states with a round of each in turns.
         #[inline]
         $(#[$attribute])*
-        fn mixed(state: &[$vector; 16]) -> [$vector; 16] {
-            let mut x = *state;
+        fn mixed<const N: usize>(states: &[[$vector; 16]; N]) -> [[$vector; 16]; N] {
+            let mut mixed = *states;
             for _ in 0..10 {
-                round::<0>(&mut x);
-                round::<1>(&mut x);
+                for x in &mut mixed {
+                    round::<0>(x);
+                }
+                for x in &mut mixed {
+                    round::<1>(x);
+                }
             }
-            for (word, first) in x.iter_mut().zip(state) {
-                *word = $add(*word, *first);
+            for (x, state) in mixed.iter_mut().zip(states) {
+                for (word, first) in x.iter_mut().zip(state) {
+                    *word = $add(*word, *first);
+                }
             }
-            x
+            mixed
         }
     };
 }
