@@ -99,7 +99,7 @@ impl FanOut {
             for _ in 0..PEERS {
                 let io = TcpStream::connect(address).await.expect("it listens");
                 io.set_nodelay(true).expect("it is TCP");
-                here.push(peer.connect(io, Role::Initiator).await);
+                here.push(peer.connect(io, Role::Initiator, address).await);
             }
             here
         });
@@ -167,9 +167,9 @@ fn far_ends(
         tell_address.send(address).expect("the other thread waits");
         let mut there = Vec::new();
         for _ in 0..PEERS {
-            let (io, _) = listener.accept().await.expect("somebody dials");
+            let (io, remote) = listener.accept().await.expect("somebody dials");
             io.set_nodelay(true).expect("it is TCP");
-            there.push(peer.connect(io, Role::Responder).await);
+            there.push(peer.connect(io, Role::Responder, remote).await);
         }
         while let Ok((size, count)) = to_expect.recv() {
             for connection in &mut there {

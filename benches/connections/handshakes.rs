@@ -6,7 +6,10 @@ use std::{
 };
 
 use p2p_crypto::Role;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
 
 use super::peers::Peer;
 
@@ -18,17 +21,19 @@ pub(crate) async fn handshakes<P: Peer>(peer: &Arc<P>, count: usize, at_a_time: 
     let accepting = {
         let peer = peer.clone();
         tokio::spawn(async move {
-            let mut accepted = Vec::new();
+            let mut accepted = JoinSet::new();
             for _ in 0..count / at_a_time * at_a_time {
-                let (io, _) = listener.accept().await.unwrap();
+                let (io, remote) = listener.accept().await.unwrap();
                 io.set_nodelay(true).unwrap();
                 let peer = peer.clone();
-                accepted.push(tokio::spawn(
-                    async move { drop(peer.connect(io, Role::Responder).await) },
-                ));
+                accepted.spawn(async move { drop(peer.connect(io, Role::Responder, remote).await) });
+                // The memory of those that have ended is for the next ones.
+                while let Some(ended) = accepted.try_join_next() {
+                    ended.unwrap();
+                }
             }
-            for accepted in accepted {
-                accepted.await.unwrap();
+            while let Some(ended) = accepted.join_next().await {
+                ended.unwrap();
             }
         })
     };
@@ -39,7 +44,7 @@ pub(crate) async fn handshakes<P: Peer>(peer: &Arc<P>, count: usize, at_a_time: 
                 for _ in 0..count / at_a_time {
                     let io = TcpStream::connect(address).await.unwrap();
                     io.set_nodelay(true).unwrap();
-                    drop(peer.connect(io, Role::Initiator).await);
+                    drop(peer.connect(io, Role::Initiator, address).await);
                 }
             })
         })

@@ -1,7 +1,7 @@
 //! Resident memory of connections. Each measurement runs in a process of its own, so that what others left in the
 //! allocator does not count.
 
-use std::{process::Command, time::Duration};
+use std::{net::SocketAddr, process::Command, time::Duration};
 
 use bytes::Bytes;
 use p2p_crypto::Role;
@@ -129,11 +129,12 @@ async fn burst<C: Channel>(from: &mut C, to: &mut C, message: &Bytes) {
     }
 }
 
-async fn connect<P: Peer>(peer: &P, listener: &TcpListener, address: std::net::SocketAddr) -> (P::Channel, P::Channel) {
+async fn connect<P: Peer>(peer: &P, listener: &TcpListener, address: SocketAddr) -> (P::Channel, P::Channel) {
     let (dialled, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let (accepted, dialler) = accepted.unwrap();
     tokio::join!(
-        peer.connect(dialled.unwrap(), Role::Initiator),
-        peer.connect(accepted.unwrap().0, Role::Responder)
+        peer.connect(dialled.unwrap(), Role::Initiator, address),
+        peer.connect(accepted, Role::Responder, dialler)
     )
 }
 
@@ -145,7 +146,7 @@ struct Bare(TcpStream);
 impl Peer for Streams {
     type Channel = Bare;
 
-    async fn connect(&self, io: TcpStream, _: Role) -> Bare {
+    async fn connect(&self, io: TcpStream, _: Role, _: SocketAddr) -> Bare {
         Bare(io)
     }
 }

@@ -6,6 +6,8 @@ mod ours;
 mod plain;
 mod tls;
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use p2p_crypto::Role;
 use tokio::{
@@ -26,8 +28,9 @@ pub(crate) use self::{
 pub(crate) trait Peer: Send + Sync + 'static {
     type Channel: Channel;
 
-    /// From a TCP connection to one that messages can be sent over. The initiator has dialled.
-    fn connect(&self, io: TcpStream, role: Role) -> impl Future<Output = Self::Channel> + Send;
+    /// From a TCP connection to one that messages can be sent over. The initiator has dialled `remote`, the responder was
+    /// called from there.
+    fn connect(&self, io: TcpStream, role: Role, remote: SocketAddr) -> impl Future<Output = Self::Channel> + Send;
 }
 
 /// One end of a connection.
@@ -45,9 +48,10 @@ pub(crate) trait Channel: Sized + Send + 'static {
 /// Both ends of a connection over loopback TCP, with `TCP_NODELAY` on both.
 pub(crate) async fn pair<P: Peer>(peer: &P) -> (P::Channel, P::Channel) {
     let (dialled, accepted) = tcp_pair().await;
+    let (dialler, listener) = (accepted.peer_addr().unwrap(), dialled.peer_addr().unwrap());
     tokio::join!(
-        peer.connect(dialled, Role::Initiator),
-        peer.connect(accepted, Role::Responder)
+        peer.connect(dialled, Role::Initiator, listener),
+        peer.connect(accepted, Role::Responder, dialler)
     )
 }
 

@@ -1,6 +1,6 @@
 //! What one writes first: `Framed` with a length before each message, sealed by crypto_box.
 
-use std::{future::poll_fn, pin::Pin};
+use std::{future::poll_fn, net::SocketAddr, pin::Pin};
 
 use bytes::{Bytes, BytesMut};
 use crypto_box::{PublicKey, SalsaBox, SecretKey, aead::AeadInPlace};
@@ -87,7 +87,7 @@ impl Direction {
 impl Peer for Naive {
     type Channel = NaiveChannel;
 
-    async fn connect(&self, io: TcpStream, role: Role) -> NaiveChannel {
+    async fn connect(&self, io: TcpStream, role: Role, _: SocketAddr) -> NaiveChannel {
         let (sealing, opening) = Direction::both(role);
         NaiveChannel {
             framed: Framed::new(io, LengthDelimitedCodec::new()),
@@ -138,7 +138,7 @@ pub(crate) struct NaiveQueues {
 impl Peer for NaiveHalves {
     type Channel = NaiveQueues;
 
-    async fn connect(&self, io: TcpStream, role: Role) -> NaiveQueues {
+    async fn connect(&self, io: TcpStream, role: Role, _: SocketAddr) -> NaiveQueues {
         let (mut sealing, opening) = Direction::both(role);
         let (read, write) = io.into_split();
         let (outgoing, mut to_send) = mpsc::channel::<Bytes>(QUEUE);

@@ -1,5 +1,7 @@
 //! Noise XX by snow, with ring's ciphers: a 2-byte length before each Noise message.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use p2p_crypto::Role;
 use snow::{
@@ -49,7 +51,7 @@ pub(crate) struct NoiseChannel {
 impl Peer for Noise {
     type Channel = NoiseChannel;
 
-    async fn connect(&self, mut io: TcpStream, role: Role) -> NoiseChannel {
+    async fn connect(&self, mut io: TcpStream, role: Role, _: SocketAddr) -> NoiseChannel {
         let keys = &self.keys[usize::from(role == Role::Responder)];
         let builder = builder(&self.params).local_private_key(&keys.private).unwrap();
         let mut handshake = match role {

@@ -1,5 +1,7 @@
 //! Connections of p2p-socket.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use p2p_crypto::{Difficulty, Identity, InstructionSet, Role};
 use p2p_framing::encoding::RawEncoding;
@@ -36,12 +38,11 @@ impl Ours {
 impl Peer for Ours {
     type Channel = RawConnection;
 
-    async fn connect(&self, io: TcpStream, role: Role) -> RawConnection {
+    async fn connect(&self, io: TcpStream, role: Role, remote: SocketAddr) -> RawConnection {
         let config = match role {
             Role::Initiator => &self.dialler,
             Role::Responder => &self.listener,
         };
-        let remote = io.peer_addr().unwrap();
         let peer = authenticate(io, role, remote, config, NodeMetadata::default())
             .await
             .unwrap();

@@ -1,5 +1,7 @@
 //! TCP without anything: no encryption, no queue, no messages but by their size.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use p2p_crypto::Role;
 use tokio::{
@@ -32,7 +34,7 @@ impl<T> Stream<T> {
 impl Peer for Plain {
     type Channel = Stream<TcpStream>;
 
-    async fn connect(&self, io: TcpStream, _: Role) -> Self::Channel {
+    async fn connect(&self, io: TcpStream, _: Role, _: SocketAddr) -> Self::Channel {
         Stream::new(io)
     }
 }
@@ -40,7 +42,7 @@ impl Peer for Plain {
 impl Peer for Buffered {
     type Channel = Stream<BufWriter<TcpStream>>;
 
-    async fn connect(&self, io: TcpStream, _: Role) -> Self::Channel {
+    async fn connect(&self, io: TcpStream, _: Role, _: SocketAddr) -> Self::Channel {
         Stream::new(BufWriter::with_capacity(256 * 1024, io))
     }
 }

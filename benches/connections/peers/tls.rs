@@ -1,7 +1,7 @@
 //! TLS 1.3 by tokio-rustls over ring, with ChaCha20-Poly1305. Only the listener has a certificate, which the dialler
 //! checks; nothing is resumed.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use p2p_crypto::Role;
 use tokio::net::TcpStream;
@@ -59,7 +59,7 @@ impl Tls {
 impl Peer for Tls {
     type Channel = Stream<TlsStream<TcpStream>>;
 
-    async fn connect(&self, io: TcpStream, role: Role) -> Self::Channel {
+    async fn connect(&self, io: TcpStream, role: Role, _: SocketAddr) -> Self::Channel {
         Stream::new(match role {
             Role::Initiator => {
                 let name = ServerName::try_from("localhost").unwrap();

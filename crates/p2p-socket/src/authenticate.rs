@@ -107,7 +107,7 @@ where
         let mut exchange = Exchange::new(config.scheduler.register(io)?, deadline, config.cancellation.clone());
         let (hello, output) = Hello::start(local, role, remote, message_nonce, deadline.into_std())?;
         let hello = hello.with_instruction_set(config.instruction_set);
-        let (metadata_exchange, output) = exchange.take(hello, output).await?;
+        let (metadata_exchange, output) = exchange.take_early(hello, output).await?;
         let peer = exchange.take(metadata_exchange, output).await?;
         Ok((exchange, peer))
     };

@@ -21,6 +21,15 @@ use crate::{
     telemetry,
 };
 
+/// When a step is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// Not before everything has been written.
+    AllIsSaid,
+    /// As soon as there is something to take it with.
+    EnoughIsHeard,
+}
+
 /// How much is read at a time: a connection message and what may come right behind it.
 const READ_SIZE: usize = 512;
 
@@ -60,16 +69,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
     }
 
     /// Says `output`, then takes `step`. When that fails the transport has been closed.
-    ///
+    pub(crate) fn take<S: Step>(&mut self, step: S, output: Bytes) -> impl Future<Output = Result<S::Next, S::Error>> {
+        self.take_when(step, output, When::AllIsSaid)
+    }
+
+    /// Takes `step` as soon as the remote has said enough. What is still to be said of `output` then goes together with
+    /// what is said next: one packet and one wake-up less, for whichever side comes second.
+    pub(crate) fn take_early<S: Step>(
+        &mut self,
+        step: S,
+        output: Bytes,
+    ) -> impl Future<Output = Result<S::Next, S::Error>> {
+        self.take_when(step, output, When::EnoughIsHeard)
+    }
+
     /// This is no `async fn`, which would hold everything that it is given twice. What a half-open connection takes is
     /// mostly this future.
-    pub(crate) fn take<S: Step>(
+    fn take_when<S: Step>(
         &mut self,
         mut step: S,
         output: Bytes,
+        when: When,
     ) -> impl Future<Output = Result<S::Next, S::Error>> {
-        self.output = output;
-        self.unflushed = true;
+        self.say(output);
         let deadline = Instant::from_std(step.deadline());
         if self.timer.deadline() != deadline {
             self.timer.as_mut().reset(deadline);
@@ -78,13 +100,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
             let cancellation = self.cancellation.clone();
             let mut cancelled = pin!(cancellation.cancelled());
             let error = loop {
-                if !self.unflushed || Instant::now() >= deadline {
-                    match step.receive(&mut self.input, Instant::now().into_std()) {
+                let now = Instant::now();
+                if !self.unflushed || now >= deadline || (when == When::EnoughIsHeard && !self.input.is_empty()) {
+                    match step.receive(&mut self.input, now.into_std()) {
                         Ok(Progress::Done(next)) => return Ok(next),
                         Ok(Progress::NeedMore(same)) => step = same,
                         Err(error) => break error,
                     }
-                    if let Some(end) = self.end.take() {
+                    if !self.unflushed
+                        && let Some(end) = self.end.take()
+                    {
                         break step.end(end);
                     }
                 }
@@ -92,7 +117,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
                     if cancelled.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(false);
                     }
-                    if self.poll_transport(step.max_input(), cx).is_pending() {
+                    if self.poll_transport(step.max_input(), when, cx).is_pending() {
                         ready!(self.timer.as_mut().poll(cx));
                     }
                     Poll::Ready(true)
@@ -101,39 +126,68 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
                     break step.end(End::Cancelled);
                 }
             };
-            self.abandon().await;
+            poll_fn(|cx| {
+                // Also a remote that has failed shall learn with whom, if it lets us tell it in time.
+                if self.unflushed && cancelled.as_mut().poll(cx).is_pending() && self.poll_say(cx).is_pending() {
+                    ready!(self.timer.as_mut().poll(cx));
+                }
+                self.abandon(cx);
+                Poll::Ready(())
+            })
+            .await;
             Err(error)
         }
     }
 
-    /// Writes and reads at the same time, because the remote may do the same over a transport that holds only a few
+    /// Puts `output` behind what is still to be said.
+    fn say(&mut self, output: Bytes) {
+        self.output = if self.output.is_empty() {
+            output
+        } else {
+            [&self.output[..], &output[..]].concat().into()
+        };
+        self.unflushed = true;
+    }
+
+    /// Reads and writes at the same time, because the remote may do the same over a transport that holds only a few
     /// bytes. Ready when there is something to look at.
-    fn poll_transport(&mut self, max_input: usize, cx: &mut Context<'_>) -> Poll<()> {
-        let mut progress = Poll::Pending;
-        if self.unflushed
-            && let Poll::Ready(written) = self.poll_write(cx)
-        {
-            self.unflushed = false;
-            progress = Poll::Ready(());
-            // Go on reading after a failed write: what the remote sent before it closed, a nack perhaps, tells more.
-            if let Err(error) = written {
-                self.output.clear();
-                telemetry::handshake_writing_failed(&error);
-            }
+    fn poll_transport(&mut self, max_input: usize, when: When, cx: &mut Context<'_>) -> Poll<()> {
+        let heard = self.poll_hear(max_input, cx);
+        if heard.is_ready() && when == When::EnoughIsHeard {
+            return heard;
         }
+        let said = if self.unflushed {
+            self.poll_say(cx)
+        } else {
+            Poll::Pending
+        };
+        if heard.is_ready() { heard } else { said }
+    }
+
+    /// Ready when something was read, or the end.
+    fn poll_hear(&mut self, max_input: usize, cx: &mut Context<'_>) -> Poll<()> {
         let room = max_input.saturating_sub(self.input.len());
-        if self.end.is_none() && room > 0 {
-            let Poll::Ready(read) = self.poll_read(room, cx) else {
-                return progress;
-            };
-            self.end = match read {
-                Ok(0) => Some(End::Closed),
-                Ok(_) => None,
-                Err(error) => Some(End::Io(error)),
-            };
-            progress = Poll::Ready(());
+        if self.end.is_some() || room == 0 {
+            return Poll::Pending;
         }
-        progress
+        self.end = match ready!(self.poll_read(room, cx)) {
+            Ok(0) => Some(End::Closed),
+            Ok(_) => None,
+            Err(error) => Some(End::Io(error)),
+        };
+        Poll::Ready(())
+    }
+
+    /// Ready when all was written, or can't be.
+    fn poll_say(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let written = ready!(self.poll_write(cx));
+        self.unflushed = false;
+        // Go on reading after a failed write: what the remote sent before it closed, a nack perhaps, tells more.
+        if let Err(error) = written {
+            self.output.clear();
+            telemetry::handshake_writing_failed(&error);
+        }
+        Poll::Ready(())
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -197,14 +251,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
 
     /// Ends our direction and throws away what has arrived, without waiting for anything: closing with unread bytes
     /// would make TCP reset the connection, and the remote could lose what we sent before.
-    async fn abandon(&mut self) {
+    fn abandon(&mut self, cx: &mut Context<'_>) {
         self.output.clear();
-        poll_fn(|cx| {
-            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
-            let _ = poll_discard(&mut self.io, cx);
-            Poll::Ready(())
-        })
-        .await;
+        let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+        let _ = poll_discard(&mut self.io, cx);
     }
 }
 

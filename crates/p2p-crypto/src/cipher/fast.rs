@@ -1,4 +1,4 @@
-//! dryoc: Salsa20 and Poly1305 with the vector instructions that the processor turns out to have.
+//! dryoc: Salsa20, Poly1305 and X25519 with the instructions that the processor turns out to have.
 
 use dryoc::classic::crypto_box::{crypto_box_detached_afternm_inplace, crypto_box_open_detached_afternm_inplace};
 use dryoc::classic::crypto_core::{crypto_core_hsalsa20, crypto_scalarmult, crypto_scalarmult_base};

@@ -1,16 +1,22 @@
 //! The primitives, from one of two backends with the same five functions, and the cipher of a session.
 //!
-//! `fast` is in use if its feature is on, `portable` otherwise. Tests have both, and compare them. A session seals and
-//! opens with the kernels of `box_kernel` instead where the processor has the instructions.
+//! `fast` is in use if its feature is on, `portable` otherwise. Where the processor has the instructions, keys are agreed on
+//! by `assembly` instead, and a session seals and opens with the kernels of `box_kernel`. Tests have all, and compare them.
 
+#[cfg(all(feature = "fast", target_arch = "x86_64"))]
+mod assembly;
 #[cfg(feature = "fast")]
 mod fast;
 #[cfg(any(test, not(feature = "fast")))]
 pub(crate) mod portable;
 mod session;
 
+#[cfg(all(feature = "fast", target_arch = "x86_64"))]
+pub(crate) use assembly::{public_key, shared_point};
 #[cfg(feature = "fast")]
-pub(crate) use fast::{hsalsa20, open, public_key, seal, shared_point};
+pub(crate) use fast::{hsalsa20, open, seal};
+#[cfg(all(feature = "fast", not(target_arch = "x86_64")))]
+pub(crate) use fast::{public_key, shared_point};
 #[cfg(not(feature = "fast"))]
 pub(crate) use portable::{hsalsa20, open, public_key, seal, shared_point};
 pub(crate) use session::SessionCipher;

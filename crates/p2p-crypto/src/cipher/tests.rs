@@ -37,6 +37,13 @@ const BACKENDS: &[Backend] = &[
     backend!(portable),
     #[cfg(feature = "fast")]
     backend!(fast),
+    #[cfg(all(feature = "fast", target_arch = "x86_64"))]
+    Backend {
+        name: "fast with assembly",
+        public_key: super::assembly::public_key,
+        shared_point: super::assembly::shared_point,
+        ..backend!(fast)
+    },
 ];
 
 /// Seals `plaintext` with every backend, and opens it with every backend.
