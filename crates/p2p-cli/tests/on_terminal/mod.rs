@@ -20,8 +20,10 @@ use rustix::{
 };
 use vt100::Parser;
 
+use crate::common::interrupt;
+
 /// How long something may take to show before the test gives up: much longer than it ever does.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 const ROWS: u16 = 25;
 const COLUMNS: u16 = 80;
@@ -134,8 +136,7 @@ impl OnTerminal {
     pub fn interrupt(&mut self) {
         // The terminal shows it. It signals nobody: it is not the controlling one of anybody.
         self.keyboard.write_all(b"\x03").unwrap();
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        interrupt(self.child.id());
     }
 
     /// Waits for the end; gives the status.
