@@ -4,10 +4,8 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::{
-    ffi::OsStr,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{Read, Write},
-    os::unix::ffi::OsStrExt,
     process::{Child, Command, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
@@ -15,7 +13,7 @@ use std::{
 };
 
 use rustix::{
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt},
     termios::{Winsize, tcsetwinsize},
 };
 use vt100::Parser;
@@ -57,9 +55,8 @@ impl OnTerminal {
             ws_ypixel: 0,
         };
         tcsetwinsize(&master, size).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let path = OsStr::from_bytes(name.to_bytes());
-        let terminal = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        // Not the controlling one of anybody, even if the tests have none.
+        let terminal = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         command.env("TERM", "xterm");
         if shown == Shown::Both {
             command.stdout(Stdio::from(terminal.try_clone().unwrap()));
@@ -134,7 +131,7 @@ impl OnTerminal {
 
     /// Presses Ctrl-C.
     pub fn interrupt(&mut self) {
-        // The terminal shows it. It signals nobody: it is not the controlling one of anybody.
+        // The terminal shows it, and signals nobody.
         self.keyboard.write_all(b"\x03").unwrap();
         interrupt(self.child.id());
     }
