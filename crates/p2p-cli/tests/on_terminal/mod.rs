@@ -131,8 +131,10 @@ impl OnTerminal {
 
     /// Presses Ctrl-C.
     pub fn interrupt(&mut self) {
-        // The terminal shows it, and signals nobody.
+        // The terminal throws away what was not read yet, shows it, and signals nobody.
         self.keyboard.write_all(b"\x03").unwrap();
+        // Otherwise it might throw away what the run says in its end.
+        self.wait_for("^C");
         interrupt(self.child.id());
     }
 
