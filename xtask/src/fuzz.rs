@@ -31,8 +31,8 @@ const AS_COMPILER: &str = "XTASK_FUZZ_COMPILER";
 /// Where the fuzzer is built, apart from everything that is not instrumented, and where new inputs are kept.
 const TARGET_DIRECTORY: &str = "target/fuzz";
 
-/// An input may take so long, in seconds: an endless loop is a finding.
-const TIMEOUT: u32 = 10;
+/// An input may take so long, in seconds: an endless loop is a finding, and a machine that stops for a while is none.
+const TIMEOUT: u32 = 100;
 
 /// The memory of a fuzzer in MiB: whatever allocates for a declared size is a finding.
 const MEMORY: u32 = 1024;

@@ -19,7 +19,8 @@ use crate::{
 /// Some thousand attempts: enough to be work, quick enough to wait for.
 const DIFFICULTY: f64 = 12.0;
 const CHAIN: &str = "DEMO";
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long anything may take: both are here, and a busy machine is no reason to fail.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The messages of the demonstration: any serde type will do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,7 +64,9 @@ impl Story<'_> {
         );
         let config = |identity| {
             let version = SupportedVersions::current(ChainName::from(CHAIN)).announced();
-            Config::new(identity, version).required_difficulty(difficulty)
+            Config::new(identity, version)
+                .required_difficulty(difficulty)
+                .handshake_timeout(PATIENCE)
         };
         let (alice, bob) = (config(alice), config(bob));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -141,8 +144,8 @@ impl Story<'_> {
         }
         let reason = || DisconnectionReason::user("the demonstration is over");
         let (to_bob_closed, to_alice_closed) = tokio::join!(
-            to_bob.close(reason(), Drain::Flush(CLOSE_TIMEOUT)),
-            to_alice.close(reason(), Drain::Flush(CLOSE_TIMEOUT)),
+            to_bob.close(reason(), Drain::Flush(PATIENCE)),
+            to_alice.close(reason(), Drain::Flush(PATIENCE)),
         );
         to_bob_closed.and(to_alice_closed)?;
         let stat = to_bob.stat();

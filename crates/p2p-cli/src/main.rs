@@ -132,8 +132,9 @@ impl Command {
     }
 }
 
-/// How long a command may take to end in good order after it was interrupted.
-const END_AFTER_INTERRUPT: Duration = Duration::from_secs(2);
+/// How long a command may take to end in good order after it was interrupted: much longer than it ever needs, also on a
+/// machine that is busy. Who does not want to wait for one that is stuck interrupts once more.
+const END_AFTER_INTERRUPT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let typed: Vec<OsString> = std::env::args_os().collect();
@@ -203,7 +204,7 @@ async fn run(command: Command, report: &Report) -> ExitCode {
     report.output_failure().unwrap_or(exit_code)
 }
 
-/// Cancels `interrupt` when the process is told to end, and ends it if that does not help.
+/// Cancels `interrupt` when the process is told to end, and ends it if that does not help, or when it is told again.
 ///
 /// It has a thread of its own: all others may be stuck in writing to an output that nobody reads.
 fn watch_signals(interrupt: CancellationToken) {
@@ -211,29 +212,61 @@ fn watch_signals(interrupt: CancellationToken) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             return;
         };
-        runtime.block_on(interrupted());
-        interrupt.cancel();
-        thread::sleep(2 * END_AFTER_INTERRUPT);
+        runtime.block_on(async {
+            let mut signals = Signals::listen();
+            signals.next().await;
+            interrupt.cancel();
+            let _ = tokio::time::timeout(2 * END_AFTER_INTERRUPT, signals.next()).await;
+        });
         screen::restore();
         std::process::exit(Failure::EXIT_INTERRUPTED.into());
     });
 }
 
-/// Resolves at Ctrl-C, and on Unix when the process is told to terminate.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
+/// What tells the process to end: Ctrl-C, and on Unix the signal to terminate.
+#[cfg(unix)]
+struct Signals {
+    interrupt: Option<tokio::signal::unix::Signal>,
+    terminate: Option<tokio::signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// From here on none is missed. A signal that can not be listened to ends the process, as it does by default.
+    fn listen() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                Ok(()) = tokio::signal::ctrl_c() => return,
-                else => {}
-            }
+        Self {
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            terminate: signal(SignalKind::terminate()).ok(),
         }
     }
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without a handler the signal ends the process, as it does by default.
-        std::future::pending::<()>().await;
+
+    async fn next(&mut self) {
+        let next = async |signal: &mut Option<tokio::signal::unix::Signal>| match signal {
+            Some(signal) => signal.recv().await.unwrap_or(()),
+            None => std::future::pending().await,
+        };
+        tokio::select! {
+            () = next(&mut self.interrupt) => {}
+            () = next(&mut self.terminate) => {}
+        }
+    }
+}
+
+/// What tells the process to end: Ctrl-C.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Without a handler the signal ends the process, as it does by default.
+            std::future::pending::<()>().await;
+        }
     }
 }

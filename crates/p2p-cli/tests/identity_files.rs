@@ -93,7 +93,7 @@ fn an_interrupt_ends_the_search_and_leaves_no_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("identity.json");
     let search = Running::start(["identity", "generate", "--difficulty", "200", "--output", text(&file)]);
-    common::interrupt_when_ready(&search);
+    search.interrupt();
     search.finish().expect_error(130, "interrupted");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }

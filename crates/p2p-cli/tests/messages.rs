@@ -7,7 +7,7 @@ use std::{
     net::{TcpListener, TcpStream},
 };
 
-use common::{Running, run};
+use common::{Running, nobody, run};
 
 fn texts(events: &[serde_json::Value]) -> Vec<&str> {
     events.iter().map(|event| event["text"].as_str().unwrap()).collect()
@@ -166,7 +166,8 @@ fn garbage_does_not_end_a_listener() {
     for garbage in [&b""[..], b"\0", b"\xff\xff", &[0x11; 1000]] {
         let mut tcp = TcpStream::connect(&address).unwrap();
         tcp.write_all(garbage).unwrap();
-        tcp.shutdown(std::net::Shutdown::Write).unwrap();
+        // It may have hung up already.
+        let _ = tcp.shutdown(std::net::Shutdown::Write);
         assert_eq!(listener.wait_for("error")["phase"], "authenticate");
     }
     run(["dial", &address, "--linger", "0"]).expect_success();
@@ -174,12 +175,11 @@ fn garbage_does_not_end_a_listener() {
 
 #[test]
 fn where_nobody_listens_is_told() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap().to_string();
-    drop(free);
-    run(["dial", &address]).expect_error(1, "can not connect");
+    let nobody = nobody();
+    let address = &nobody.address;
+    run(["dial", address]).expect_error(1, "can not connect");
     run(["dial", "no.such.host.invalid:9732"]).expect_error(1, "no.such.host.invalid:9732");
-    run(["send", &address, env!("CARGO_MANIFEST_PATH")]).expect_error(1, "can not connect");
+    run(["send", address, env!("CARGO_MANIFEST_PATH")]).expect_error(1, "can not connect");
 }
 
 #[test]
@@ -187,8 +187,14 @@ fn a_silent_remote_is_given_up() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
     let dialler = run(["--json", "dial", &address, "--timeout", "0.1"]);
-    dialler.expect_error(1, "timeout while waiting for the connection message");
-    assert_eq!(dialler.events("error")[0]["error"], "timeout");
+    let error = &dialler.events("error")[0];
+    assert_eq!(error["error"], "timeout");
+    // A machine that stops at the wrong moment may take as long to connect.
+    let told = match error["phase"].as_str().unwrap() {
+        "connect" => "no answer within 0.1 s",
+        _ => "timeout while waiting for the connection message",
+    };
+    dialler.expect_error(1, told);
 }
 
 #[test]
@@ -216,9 +222,9 @@ fn an_interrupt_ends_both_sides() {
     let (listener, address) = Running::listen(["--echo"]);
     let mut dialler = Running::start(["dial", &address]);
     dialler.wait_for("accepted");
-    common::interrupt_when_ready(&dialler);
+    dialler.interrupt();
     dialler.finish().expect_error(130, "interrupted");
-    common::interrupt_when_ready(&listener);
+    listener.interrupt();
     listener.finish().expect_error(130, "interrupted");
 }
 

@@ -2,9 +2,9 @@
 
 mod common;
 
-use std::{fs, net::TcpListener, path::Path};
+use std::{fs, path::Path};
 
-use common::{Finished, Running, run, text};
+use common::{Finished, Running, nobody, run, text};
 
 /// The commands that need a peer, each with what else they need.
 fn callers<'a>(address: &'a str, file: &'a str) -> [Vec<&'a str>; 5] {
@@ -19,15 +19,6 @@ fn callers<'a>(address: &'a str, file: &'a str) -> [Vec<&'a str>; 5] {
 
 fn run_with(arguments: &[&str], more: &[&str]) -> Finished {
     run(arguments.iter().chain(more).copied())
-}
-
-/// An address where nobody listens.
-fn nobody() -> String {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string()
 }
 
 fn write(directory: &Path, name: &str, contents: &str) -> String {
@@ -51,8 +42,9 @@ fn a_wrong_port() {
         }
     }
     // One where nobody is, and what each makes of it.
-    let address = nobody();
-    for caller in callers(&address, &file) {
+    let nobody = nobody();
+    let address = nobody.address.as_str();
+    for caller in callers(address, &file) {
         let finished = run_with(&caller, &[]);
         match caller[0] {
             "probe" => {
@@ -95,7 +87,7 @@ fn a_host_that_is_not_there() {
 fn a_wrong_identity_file() {
     let directory = tempfile::tempdir().unwrap();
     let file = write(directory.path(), "a", "a");
-    let address = nobody();
+    let nobody = nobody();
     let empty = write(directory.path(), "empty.json", "{}");
     let (one, other) = (directory.path().join("one.json"), directory.path().join("other.json"));
     for path in [&one, &other] {
@@ -108,7 +100,7 @@ fn a_wrong_identity_file() {
     let mixed = write(directory.path(), "mixed.json", &mixed.to_string());
     let listen = vec!["listen", "--bind", "127.0.0.1:0"];
     let serve = vec!["bench", "--serve", "--bind", "127.0.0.1:0"];
-    for caller in callers(&address, &file).into_iter().chain([listen, serve]) {
+    for caller in callers(&nobody.address, &file).into_iter().chain([listen, serve]) {
         for (identity, status) in [("/does/not/exist", 3), (&empty, 4), (&file, 4), (&mixed, 5)] {
             run_with(&caller, &["--identity", identity]).expect_error(status, identity);
         }
@@ -162,21 +154,21 @@ fn a_bad_network() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk() {
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
 
     let directory = tempfile::tempdir().unwrap();
     // What is written to a full disk fails, as here beyond a limit of no bytes.
     let limited = |arguments: &[&str]| {
-        let mut command = Command::new("sh");
+        let mut command = common::program("sh");
         command.args([
             "-c",
             "trap '' XFSZ; ulimit -f 0; exec \"$@\"",
             "sh",
             env!("CARGO_BIN_EXE_p2p"),
         ]);
-        Finished::from(command.args(arguments).stdin(Stdio::null()).output().unwrap())
+        Finished::from(command.args(arguments).output().unwrap())
     };
-    let address = nobody();
+    let nobody = nobody();
     let at = |name: &str| text(&directory.path().join(name)).to_owned();
     let identity = limited(&[
         "identity",
@@ -187,7 +179,7 @@ fn a_full_disk() {
         &at("identity.json"),
     ]);
     identity.expect_error(8, "identity.json: ");
-    let crawl = |option, path: &str| limited(&["crawl", &address, option, path, "--interval", "0"]);
+    let crawl = |option, path: &str| limited(&["crawl", &nobody.address, option, path, "--interval", "0"]);
     crawl("--state", &at("state")).expect_error(1, "can not write to");
     let picture = crawl("--svg", &at("crawl.svg"));
     picture.expect_error(1, "can not write the picture");

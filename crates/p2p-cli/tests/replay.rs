@@ -1,5 +1,6 @@
 //! `p2p replay` finds recorded sessions equal to our own work, and tells what is not a session.
 
+mod common;
 mod recorded;
 
 use std::fs;

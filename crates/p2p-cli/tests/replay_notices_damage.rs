@@ -1,5 +1,6 @@
 //! `p2p replay` notices whatever is changed in a recorded session.
 
+mod common;
 mod recorded;
 
 use std::fs;

@@ -1,6 +1,7 @@
 //! A transfer that was cut goes on where it stopped, or leaves nothing but what it can go on from.
 
 mod common;
+mod held_line;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,17 +12,19 @@ use std::{
 };
 
 use common::{Finished, Running, names, run, text};
+use held_line::{HeldLine, ON_ITS_WAY, PASSES};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// In bytes: a second and a half at `SLOW`.
-const SIZE: usize = 3_000_000;
-
-const SLOW: [&str; 2] = ["--max-upload", "2MB"];
+/// In bytes: much more than passes a line that holds.
+const SIZE: usize = 3 * PASSES;
 
 fn contents() -> Vec<u8> {
     (0..SIZE).map(|i| (i * 37 + (i >> 8) * 5) as u8).collect()
 }
+
+/// In bytes: less than passes a line that holds, even if the rest of a message waits.
+const PART: u64 = PASSES as u64 / 2;
 
 /// A file to send, and a directory to receive it.
 struct Transfer {
@@ -55,19 +58,21 @@ impl Transfer {
         run(["--json", "send", address, text(&self.file())])
     }
 
-    fn send_slowly(&self, address: &str) -> Running {
-        Running::start(["send", address, text(&self.file())].into_iter().chain(SLOW))
+    fn start_sending(&self, address: &str) -> Running {
+        Running::start(["send", address, text(&self.file())])
     }
 
-    /// Waits until a part of the file has been written, and gives its path.
-    fn wait_for_part(&self) -> PathBuf {
+    /// Waits until so many files have been written in part.
+    fn wait_for_parts(&self, count: usize) {
         loop {
-            for name in names(self.to()) {
+            let written = names(self.to()).into_iter().filter(|name| {
                 let path = self.to().join(name);
-                if fs::metadata(&path).is_ok_and(|metadata| metadata.len() > 500_000) {
-                    assert!(text(&path).ends_with(".part"));
-                    return path;
-                }
+                fs::metadata(path).is_ok_and(|metadata| metadata.len() > PART)
+            });
+            let written: Vec<_> = written.collect();
+            assert!(written.iter().all(|name| name.ends_with(".part")), "{written:?}");
+            if written.len() == count {
+                return;
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -81,9 +86,11 @@ impl Transfer {
 
     /// Cuts a transfer by killing the sender.
     fn cut(&self, listener: &mut Running, address: &str) -> Value {
-        let mut sender = self.send_slowly(address);
-        self.wait_for_part();
+        let line = HeldLine::to(address);
+        let mut sender = self.start_sending(&line.address);
+        self.wait_for_parts(1);
         sender.kill();
+        line.cut();
         listener.wait_for("error")
     }
 }
@@ -127,14 +134,15 @@ fn a_killed_sender_goes_on_where_it_stopped() {
 fn a_killed_receiver_goes_on_where_it_stopped_in_a_new_process() {
     let transfer = Transfer::new();
     let (mut listener, address) = transfer.listen();
-    let sender = transfer.send_slowly(&address);
-    transfer.wait_for_part();
+    let line = HeldLine::to(&address);
+    let sender = transfer.start_sending(&line.address);
+    transfer.wait_for_parts(1);
     listener.kill();
     sender.finish().expect_error(1, "the transfer was cut: ");
     let (_listener, address) = transfer.listen();
     let sent = transfer.send(&address);
     sent.expect_success();
-    assert!(resumed_from(&sent) > 500_000);
+    assert!(resumed_from(&sent) > PART);
     transfer.expect_arrived(&contents());
 }
 
@@ -143,16 +151,19 @@ fn a_killed_receiver_goes_on_where_it_stopped_in_a_new_process() {
 fn an_interrupt_of_either_side_loses_nothing() {
     let transfer = Transfer::new();
     let (mut listener, address) = transfer.listen();
-    let sender = transfer.send_slowly(&address);
-    transfer.wait_for_part();
-    common::interrupt_when_ready(&sender);
+    let line = HeldLine::to(&address);
+    let sender = transfer.start_sending(&line.address);
+    transfer.wait_for_parts(1);
+    sender.interrupt();
     sender.finish().expect_error(130, "interrupted");
+    line.cut();
     listener.wait_for("closed");
 
-    let mut sender = transfer.send_slowly(&address);
+    let line = HeldLine::to(&address);
+    let mut sender = transfer.start_sending(&line.address);
     let first = sender.wait_for("transfer_started")["resumed_from"].as_u64().unwrap();
-    assert!(first > 500_000);
-    common::interrupt_when_ready(&listener);
+    assert!(first > PART);
+    listener.interrupt();
     let listener = listener.finish();
     assert_eq!(listener.status, Some(130));
     assert!(listener.stderr.ends_with("p2p: interrupted\n"), "{listener:?}");
@@ -201,21 +212,28 @@ fn a_change_that_hides_is_noticed() {
 fn a_file_that_changes_while_it_is_sent_does_not_arrive() {
     let transfer = Transfer::new();
     let (mut listener, address) = transfer.listen();
-    let sender = transfer.send_slowly(&address);
-    transfer.wait_for_part();
+    // More than the sender has read when the line holds.
+    let large = vec![7; SIZE + ON_ITS_WAY];
+    fs::write(transfer.file(), &large).unwrap();
+    let line = HeldLine::to(&address);
+    let sender = transfer.start_sending(&line.address);
+    transfer.wait_for_parts(1);
     let mut file = OpenOptions::new().write(true).open(transfer.file()).unwrap();
     file.seek(SeekFrom::Start(10)).unwrap();
     file.write_all(b"another version").unwrap();
     drop(file);
+    line.open();
     sender.finish().expect_error(1, "has changed while it was sent");
     assert_eq!(listener.wait_for("error")["error"], "withdrawn_by_sender");
     listener.wait_for("closed");
     assert_eq!(names(transfer.to()), [""; 0]);
 
-    let sender = transfer.send_slowly(&address);
-    transfer.wait_for_part();
+    let line = HeldLine::to(&address);
+    let sender = transfer.start_sending(&line.address);
+    transfer.wait_for_parts(1);
     let file = OpenOptions::new().write(true).open(transfer.file()).unwrap();
     file.set_len(1_000).unwrap();
+    line.open();
     sender.finish().expect_error(1, "has changed while it was sent");
     listener.wait_for("closed");
     assert_eq!(names(transfer.to()), [""; 0]);
@@ -225,7 +243,10 @@ fn a_file_that_changes_while_it_is_sent_does_not_arrive() {
 fn the_same_file_twice_at_a_time_arrives_twice() {
     let transfer = Transfer::new();
     let (_listener, address) = transfer.listen();
-    let senders = [transfer.send_slowly(&address), transfer.send_slowly(&address)];
+    let lines = [(); 2].map(|()| HeldLine::to(&address));
+    let senders = lines.each_ref().map(|line| transfer.start_sending(&line.address));
+    transfer.wait_for_parts(2);
+    lines.iter().for_each(HeldLine::open);
     for sender in senders {
         sender.finish().expect_success();
     }

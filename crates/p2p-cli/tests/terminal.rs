@@ -2,12 +2,13 @@
 #![cfg(target_os = "linux")]
 
 mod common;
-
+mod held_line;
 mod on_terminal;
 
 use std::{fs, net::TcpListener, process::Stdio};
 
 use common::{Running, p2p, text};
+use held_line::{HeldLine, PASSES};
 use on_terminal::{OnTerminal, Shown};
 
 #[test]
@@ -54,9 +55,11 @@ fn a_probe_counts_the_targets() {
     // It takes connections, by its backlog, and says nothing: there is time to look.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap().to_string();
-    let arguments = ["probe", "127.0.0.1:1", &address, "--timeout", "2"];
+    let arguments = ["probe", "127.0.0.1:1", &address];
     let mut probe = OnTerminal::start(p2p(arguments).stdout(Stdio::null()), Shown::Stderr);
     probe.wait_for(" of 2 called");
+    // It hangs up.
+    drop(silent);
     assert_eq!(probe.finish(), Some(9));
 }
 
@@ -109,13 +112,14 @@ fn a_transfer_shows_a_bar_on_both_sides_and_leaves_nothing_of_it() {
     let file = from
         .path()
         .join("a film with a name that is much too long for a bar.mkv");
-    fs::write(&file, vec![7; 1_500_000]).unwrap();
+    fs::write(&file, vec![7; 2 * PASSES]).unwrap();
     let mut command = p2p(["listen", "--bind", "127.0.0.1:0", "--receive", text(to.path())]);
     let mut receiver = OnTerminal::start(&mut command, Shown::Both);
     let listening = receiver.wait_until(|screen| screen.contains(" as id"));
     let address = listening.split_whitespace().nth(2).unwrap().to_owned();
 
-    let mut command = p2p(["send", &address, text(&file), "--max-upload", "1MB"]);
+    let line = HeldLine::to(&address);
+    let mut command = p2p(["send", &line.address, text(&file)]);
     let mut sender = OnTerminal::start(&mut command, Shown::Both);
     for terminal in [&mut sender, &mut receiver] {
         let screen = terminal.wait_until(|screen| screen.contains(" left"));
@@ -123,6 +127,7 @@ fn a_transfer_shows_a_bar_on_both_sides_and_leaves_nothing_of_it() {
         assert!(bar.starts_with("a film with a name that i… ["), "{screen}");
         assert!(bar.contains(" % ") && bar.contains("/s"), "{screen}");
     }
+    line.open();
     assert_eq!(sender.finish(), Some(0));
     let screen = sender.contents();
     assert!(!screen.contains(" left") && screen.contains("sent "), "{screen}");

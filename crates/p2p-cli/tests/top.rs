@@ -94,9 +94,11 @@ fn without_a_terminal_there_is_a_line_at_a_time() {
     let mut dial = Running::start(["dial", &address]);
     dial.write("hello\n");
     dial.wait_for("received");
+    // Those of before the echo are still to be read.
     let flows = loop {
         let flows = listener.wait_for("flows");
-        if flows["connections"][0]["outflow"]["average"].as_f64() > Some(0.0) {
+        let connection = &flows["connections"][0];
+        if connection["outflow"]["average"].as_f64() > Some(0.0) && connection["queued"] == 0 {
             break flows;
         }
     };
@@ -104,7 +106,7 @@ fn without_a_terminal_there_is_a_line_at_a_time() {
         panic!("{flows}")
     };
     assert_eq!(connection["inflow"]["share"], 1.0);
-    assert_eq!((&connection["queued"], &connection["weight"]), (&0.into(), &1.into()));
+    assert_eq!(connection["weight"], 1);
     assert!(connection["inflow"]["total"].as_u64().unwrap() > 100);
     assert!(connection["remote_address"].as_str().unwrap().starts_with("127.0.0.1:"));
     for field in ["peer_id", "seconds", "incoming"] {

@@ -70,7 +70,6 @@ async fn main() -> Result<(), Error> {
         let [first, second] = [0, 1].map(|index: usize| controls[index].stat().total_sent - before[index]);
         let ratio = second as f64 / first as f64;
         println!("weights 1 and {weight}: {first} and {second} bytes in a second, 1 to {ratio:.2}");
-        assert!((f64::from(weight) / ratio - 1.0).abs() < 0.3);
     }
     assert_eq!(controls[0].scheduled().weight(), Weight::ONE);
 

@@ -68,7 +68,7 @@ async fn main() -> Result<(), Error> {
         client
             .close(
                 DisconnectionReason::ExplicitRequest,
-                Drain::Flush(Duration::from_secs(1)),
+                Drain::Flush(Duration::from_secs(30)),
             )
             .await?;
     }

@@ -20,7 +20,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 const MESSAGES: usize = 1000;
 
 /// How long remotes have to take what is theirs.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn config() -> Config {
     let version = NetworkVersion::current(ChainName::from("SHUTDOWN"));

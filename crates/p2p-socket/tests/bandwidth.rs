@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{address, config, message};
+use common::{PATIENCE, address, config, message};
 use p2p_crypto::Role;
 use p2p_framing::encoding::RawEncoding;
 use p2p_io_scheduler::{IoScheduler, Limits};
@@ -121,7 +121,8 @@ async fn a_scheduler_that_shuts_down_ends_a_handshake() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_a_limit_a_connection_can_be_used_outside_of_the_runtime() {
-    let (here, there) = (config(1).scheduler(limited(Some("1MB"), Some("1MB"))), config(2));
+    let [here, there] = [1, 2].map(|seed| config(seed).handshake_timeout(PATIENCE));
+    let here = here.scheduler(limited(Some("1MB"), Some("1MB")));
     let (mut left, mut right) = pair(&here, &there).await;
     let outside = std::thread::spawn(move || {
         left.try_send(message(0, 100)).unwrap();

@@ -255,7 +255,7 @@ fn every_combination() {
     }
 }
 
-/// Dropping is no future: it can not wait for anything.
+/// Dropping is no future. If it waited for anything, it would do so for ever: everybody else is on the same thread.
 #[tokio::test(start_paused = true)]
 async fn dropping_never_blocks() {
     for remote in REMOTES {
@@ -266,10 +266,8 @@ async fn dropping_never_blocks() {
         if remote == Remote::Dead {
             drop(right);
         }
-        let start = std::time::Instant::now();
         drop(sender);
         drop(receiver);
-        assert!(start.elapsed() < Duration::from_millis(200));
         control.closed().await;
     }
 }

@@ -12,7 +12,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use common::{LIMIT, RawConnection, accepted, address, against, bye, config, connected_against, message, ours, settle};
+use common::{
+    LIMIT, PATIENCE, RawConnection, accepted, address, against, bye, config, connected_against, message, ours, settle,
+};
 use p2p_crypto::Role;
 use p2p_framing::encoding::RawEncoding;
 use p2p_io_scheduler::{IoScheduler, Limits};
@@ -27,7 +29,9 @@ use tokio::{
 const SLOW: &str = "1kB";
 
 async fn connected_over(tcp: TcpStream, role: Role, scheduler: &IoScheduler) -> RawConnection {
-    let config = config(role as u8).scheduler(scheduler.clone());
+    let config = config(role as u8)
+        .handshake_timeout(PATIENCE)
+        .scheduler(scheduler.clone());
     let peer = authenticate(tcp, role, address(), &config, NodeMetadata::default());
     let peer = peer.await.unwrap();
     let options = ConnectionOptions::default();

@@ -7,7 +7,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -33,20 +33,28 @@ use tokio::{
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// The heap is everybody's: one test at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Bytes of the heap in use.
 fn held() -> usize {
     let stats = HEAP.stats();
     stats.bytes_allocated - stats.bytes_deallocated
 }
 
+/// One after the other, as the heap is everybody's: a test beside this one would count. Each has a thread to itself, because
+/// its connections share working space.
+#[test]
+fn nobody_makes_us_hold_more_than_is_allowed() {
+    for test in [
+        ten_thousand_half_open_connections_hold_4_kib_each_at_most,
+        a_declared_gigabyte_takes_what_has_arrived,
+        a_slow_reader_holds_its_configured_bytes,
+        a_remote_that_does_not_read_takes_the_configured_bytes,
+        an_ended_connection_leaves_nothing,
+    ] {
+        std::thread::spawn(test).join().unwrap();
+    }
+}
+
 fn run(test: impl Future<Output = ()>) {
-    let _alone = alone();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -120,7 +128,6 @@ async fn held_half_open(sent: &Bytes) -> usize {
     each
 }
 
-#[test]
 fn ten_thousand_half_open_connections_hold_4_kib_each_at_most() {
     run(async {
         let hello = |chain_name: &str| {
@@ -155,7 +162,6 @@ fn ten_thousand_half_open_connections_hold_4_kib_each_at_most() {
 /// The two buffers of 256 KiB that the connections of a thread share, and as much again for chunks that are opened whole.
 const WORKING_SPACE: usize = 768 << 10;
 
-#[test]
 fn a_declared_gigabyte_takes_what_has_arrived() {
     run(async {
         let options = ConnectionOptions {
@@ -278,7 +284,6 @@ async fn flooded(options: &ConnectionOptions, size: usize) -> (RawConnection, Fl
     (connection, flooding)
 }
 
-#[test]
 fn a_slow_reader_holds_its_configured_bytes() {
     run(async {
         let options = ConnectionOptions {
@@ -303,7 +308,6 @@ fn a_slow_reader_holds_its_configured_bytes() {
     });
 }
 
-#[test]
 fn a_remote_that_does_not_read_takes_the_configured_bytes() {
     run(async {
         let options = ConnectionOptions {
@@ -333,7 +337,6 @@ fn a_remote_that_does_not_read_takes_the_configured_bytes() {
     });
 }
 
-#[test]
 fn an_ended_connection_leaves_nothing() {
     run(async {
         let mut before = 0;

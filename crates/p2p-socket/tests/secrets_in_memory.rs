@@ -21,7 +21,7 @@ mod linux {
         ChainName, Config, ConnectionOptions, DisconnectionReason, Drain, NetworkVersion, NodeMetadata, authenticate,
     };
     use salsa20::cipher::{KeyIvInit, StreamCipher, consts::U10};
-    use tokio::io::DuplexStream;
+    use tokio::{io::DuplexStream, runtime::Handle};
     use tokio_util::io::InspectWriter;
 
     /// Whether the ends of a session keep the keys that they derive from the channel key: only vector kernels want them.
@@ -192,8 +192,10 @@ mod linux {
                 }
             };
             talk(&left, &right, during).await;
-            // The tasks of the connections have ended, too.
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            // The tasks of the connections end, too.
+            while Handle::current().metrics().num_alive_tasks() > 0 {
+                tokio::task::yield_now().await;
+            }
         });
         assert_eq!(channel_key.count(), 0, "the channel key outlives its connections");
         for (name, key) in derived {

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::{errors, failure::Failure};
 
+/// How many messages are sent at least: with the first one the time begins, and it does not count.
+const LEAST: u64 = 2;
+
 /// Both directions of a connection. Nothing here waits with a limit of its own: whoever measures has one for everything.
 pub(super) struct Channel {
     pub(super) sender: Sender<Bytes>,
@@ -30,11 +33,12 @@ impl Channel {
         Message::decode(received.map_err(|error| errors::connection(&error))?.message)
     }
 
-    /// Sends as many messages as pass in this time, and the end.
+    /// Sends as many messages as pass in this time, and the end. There is something to measure even if a busy machine lets
+    /// the time pass before anything is sent.
     pub(super) async fn pour(&self, pattern: Pattern, time: Duration) -> Result<(), Failure> {
         let started = Instant::now();
         let mut number = 0;
-        while started.elapsed() < time {
+        while number < LEAST || started.elapsed() < time {
             let message = pattern.message(PAYLOAD, number);
             self.sender.send(message).await.map_err(|error| errors::send(&error))?;
             number += 1;

@@ -115,7 +115,8 @@ async fn latency(channel: &mut Channel, duration: Duration) -> Result<LatencyMea
     .await?;
     let mut latencies = Latencies::new();
     let started = Instant::now();
-    while started.elapsed() < duration {
+    // At least once, however busy the machine is.
+    while latencies.count() == 0 || started.elapsed() < duration {
         let number = latencies.count();
         let sent = Instant::now();
         let message = pattern.message(PAYLOAD, number);
@@ -181,7 +182,7 @@ async fn handshakes(
         let duration = plan.duration;
         workers.spawn(async move {
             let mut latencies = Latencies::new();
-            while started.elapsed() < duration {
+            while latencies.count() == 0 || started.elapsed() < duration {
                 latencies.record(handshake(&target, &session, &quiet).await?);
             }
             Ok::<_, Failure>(latencies)

@@ -38,7 +38,7 @@ pub(crate) fn command() -> Command {
 /// Understands what was typed, with the environment and the file.
 pub(crate) fn parse(typed: &[OsString]) -> Result<Arguments, Refusal> {
     let mut command = command();
-    if let Some(path) = path(typed) {
+    if let Some(path) = path(typed, env::var_os(variable(CONFIG))) {
         let file = ConfigFile::read(path).map_err(Refusal::File)?;
         command = file.apply(command).map_err(Refusal::File)?;
     }
@@ -46,11 +46,11 @@ pub(crate) fn parse(typed: &[OsString]) -> Result<Arguments, Refusal> {
     Arguments::from_arg_matches(&matches).map_err(Refusal::Typed)
 }
 
-/// Where the file is. It has to be known before the rest can be understood.
-fn path(typed: &[OsString]) -> Option<PathBuf> {
+/// Where the file is, which `variable` may tell, too. It has to be known before the rest can be understood.
+fn path(typed: &[OsString], variable: Option<OsString>) -> Option<PathBuf> {
     let option = format!("--{CONFIG}");
     let mut typed = typed.iter().skip(1).take_while(|word| *word != "--");
-    let mut path = env::var_os(variable(CONFIG)).filter(|path| !path.is_empty());
+    let mut path = variable.filter(|path| !path.is_empty());
     while let Some(word) = typed.next() {
         if *word == *option {
             path = typed.next().cloned().or(path);
@@ -130,16 +130,20 @@ mod tests {
 
     #[test]
     fn the_file_is_found_wherever_it_is_named() {
-        let path = |words: &[&str]| {
+        let path_beside = |variable: Option<&str>, words: &[&str]| {
             let typed: Vec<_> = ["p2p"].iter().chain(words).map(OsString::from).collect();
-            super::path(&typed)
+            super::path(&typed, variable.map(OsString::from))
         };
+        let path = |words: &[&str]| path_beside(None, words);
         assert_eq!(path(&["demo"]), None);
         assert_eq!(path(&["--config", "a", "demo"]), Some("a".into()));
         assert_eq!(path(&["demo", "--config=a=b"]), Some("a=b".into()));
         assert_eq!(path(&["--config", "a", "demo", "--config", "b"]), Some("b".into()));
         assert_eq!(path(&["demo", "--", "--config", "a"]), None);
         assert_eq!(path(&["demo", "--config"]), None);
+        assert_eq!(path_beside(Some("a"), &["demo"]), Some("a".into()));
+        assert_eq!(path_beside(Some("a"), &["--config", "b", "demo"]), Some("b".into()));
+        assert_eq!(path_beside(Some(""), &["demo"]), None);
     }
 
     #[test]

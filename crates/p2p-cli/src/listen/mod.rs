@@ -7,7 +7,10 @@ use std::{
     net::SocketAddr,
     num::NonZeroU64,
     process::ExitCode,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -149,6 +152,7 @@ impl Service {
             report,
         } = guest;
         let tally = Arc::new(Tally::default());
+        let cut_off = Arc::new(AtomicBool::new(false));
         let _registered = self.peers.insert(
             number,
             Connected {
@@ -158,6 +162,7 @@ impl Service {
                 tally: tally.clone(),
                 report: report.clone(),
                 since: Instant::now(),
+                cut_off: cut_off.clone(),
             },
         );
         // Whoever comes after the end of standard input has nothing to do with it.
@@ -171,9 +176,14 @@ impl Service {
             self.input_ended.cancelled().await;
             Ok(())
         };
-        self.exchange
-            .run(&self.server.session, peer, &tally, input, false, &report)
-            .await
+        let session = &self.server.session;
+        let outcome = self.exchange.run(session, peer, &tally, input, false, &report).await;
+        // That has been told, and is a failure of this connection.
+        if cut_off.load(Relaxed) {
+            outcome.and(Err(unread()))
+        } else {
+            outcome
+        }
     }
 
     /// Sends each line of standard input to everyone who is connected. Lines wait while nobody is.
@@ -230,10 +240,11 @@ impl Connected {
             // Whoever serves the connection tells why it ended.
             Ok(Err(_)) => {}
             Err(_) => {
-                let sentence = "the remote does not read what is sent to it";
-                self.report.error(&Failure::new("session", "timeout", sentence));
+                let failure = unread();
+                self.report.error(&failure);
                 if self.control.stat().total_sent == before {
-                    let reason = DisconnectionReason::UnexpectedError(sentence.into());
+                    self.cut_off.store(true, Relaxed);
+                    let reason = DisconnectionReason::UnexpectedError(failure.message.into());
                     // There is nothing that could be lost by it.
                     let _ = self.control.close(reason, Drain::Discard).await;
                 }
@@ -245,4 +256,8 @@ impl Connected {
         let index = self.tally.count_sent();
         self.report.detail(&MessageSent { index, size });
     }
+}
+
+fn unread() -> Failure {
+    Failure::new("session", "timeout", "the remote does not read what is sent to it")
 }

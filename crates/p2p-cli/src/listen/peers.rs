@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Instant,
 };
 
@@ -22,6 +22,8 @@ pub(super) struct Connected {
     pub(super) tally: Arc<Tally>,
     pub(super) report: Report,
     pub(super) since: Instant,
+    /// Set before it is closed because it does not read.
+    pub(super) cut_off: Arc<AtomicBool>,
 }
 
 /// Who is connected now, by the numbers of the connections.

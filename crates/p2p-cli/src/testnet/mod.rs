@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    node::Node,
+    node::{LIFETIME, Node},
     plan::{Hostility, Kind, PlannedNode, Shares, plan},
 };
 use crate::{
@@ -99,6 +99,8 @@ impl Testnet {
             });
             let config = Config::new(planned.identity, NetworkVersion::current(self.network.chain_name()))
                 .required_difficulty(Difficulty::NONE)
+                // A thousand nodes share one machine with whoever calls on them: it may be busy.
+                .handshake_timeout(LIFETIME)
                 .advertised_port(place.address.port());
             let node = Node {
                 kind: planned.kind,

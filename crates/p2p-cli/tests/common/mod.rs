@@ -6,21 +6,41 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     path::Path,
-    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Output, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio},
+    thread::{self, JoinHandle},
 };
 
 use serde_json::Value;
+use tokio::net::TcpSocket;
+
+/// How long anything of a run may take, where a test is not about that: longer than the busiest machine needs.
+const PATIENCE: &str = "5min";
 
 /// The binary with these arguments.
 pub fn p2p<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_p2p"));
-    command.args(arguments).stdin(Stdio::null());
+    let mut command = program(env!("CARGO_BIN_EXE_p2p"));
+    command.args(arguments);
+    command
+}
+
+/// A program in the same environment on every machine.
+pub fn program(name: &str) -> Command {
+    // What else makes a difference to output.
+    const OUTPUT: [&str; 5] = ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES"];
+    let mut command = Command::new(name);
     // Whoever runs the tests may use the tool.
     for (variable, _) in std::env::vars_os() {
-        if variable.to_str().is_some_and(|variable| variable.starts_with("P2P_")) {
+        if variable
+            .to_str()
+            .is_some_and(|variable| variable.starts_with("P2P_") || OUTPUT.contains(&variable))
+        {
             command.env_remove(variable);
         }
     }
+    for variable in ["P2P_TIMEOUT", "P2P_CLOSE_TIMEOUT"] {
+        command.env(variable, PATIENCE);
+    }
+    command.stdin(Stdio::null());
     command
 }
 
@@ -77,7 +97,8 @@ pub struct Running {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
-    stderr: ChildStderr,
+    /// Read all the time, so that the run never waits for that.
+    stderr: Option<JoinHandle<String>>,
     seen: String,
 }
 
@@ -90,7 +111,7 @@ impl Running {
     /// Starts a listener on a free port after the shell has done something to its limits, and gives its address.
     #[cfg(unix)]
     pub fn listen_after<'a>(limits: &str, arguments: impl IntoIterator<Item = &'a str>) -> (Self, String) {
-        let mut command = Command::new("sh");
+        let mut command = program("sh");
         command.args(["-c", &format!("{limits}; exec \"$@\""), "sh", env!("CARGO_BIN_EXE_p2p")]);
         command
             .args(["--json", "listen", "--bind", "127.0.0.1:0"])
@@ -105,10 +126,15 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut stderr = child.stderr.take().unwrap();
         Self {
             stdin: child.stdin.take(),
             stdout: BufReader::new(child.stdout.take().unwrap()),
-            stderr: child.stderr.take().unwrap(),
+            stderr: Some(thread::spawn(move || {
+                let mut text = String::new();
+                stderr.read_to_string(&mut text).unwrap();
+                text
+            })),
             child,
             seen: String::new(),
         }
@@ -127,16 +153,28 @@ impl Running {
     /// Reads to the next event of this name.
     #[track_caller]
     pub fn wait_for(&mut self, name: &str) -> Value {
+        self.wait_for_any(&[name])
+    }
+
+    /// Reads to the next event of one of these names.
+    #[track_caller]
+    pub fn wait_for_any(&mut self, names: &[&str]) -> Value {
         loop {
-            let mut line = String::new();
-            self.stdout.read_line(&mut line).unwrap();
-            assert!(!line.is_empty(), "it ended without {name}: {}", self.seen);
-            self.seen.push_str(&line);
-            let event: Value = serde_json::from_str(&line).unwrap();
-            if event["event"] == name {
+            let event = self.next();
+            if names.iter().any(|name| event["event"] == *name) {
                 return event;
             }
         }
+    }
+
+    /// The next event.
+    #[track_caller]
+    pub fn next(&mut self) -> Value {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "it ended without what was waited for: {}", self.seen);
+        self.seen.push_str(&line);
+        serde_json::from_str(&line).unwrap()
     }
 
     /// Writes to its standard input.
@@ -162,20 +200,19 @@ impl Running {
         self.child.wait().unwrap();
     }
 
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+    /// Presses Ctrl-C once it listens to that.
+    #[cfg(target_os = "linux")]
+    pub fn interrupt(&self) {
+        interrupt(self.child.id());
     }
 
     /// Waits for its end.
     pub fn finish(mut self) -> Finished {
-        let mut stderr = String::new();
         self.stdout.read_to_string(&mut self.seen).unwrap();
-        self.stderr.read_to_string(&mut stderr).unwrap();
         Finished {
             status: self.child.wait().unwrap().code(),
             stdout: std::mem::take(&mut self.seen),
-            stderr,
+            stderr: self.stderr.take().unwrap().join().unwrap(),
         }
     }
 }
@@ -202,20 +239,37 @@ pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Presses Ctrl-C once the process listens to it.
+/// An address on loopback where nobody listens, as long as this lives.
+pub struct Nobody {
+    pub address: String,
+    /// Bound, so that nobody else can listen there.
+    _socket: TcpSocket,
+}
+
+pub fn nobody() -> Nobody {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    Nobody {
+        address: socket.local_addr().unwrap().to_string(),
+        _socket: socket,
+    }
+}
+
+/// Presses Ctrl-C once the process of this id listens to it.
 #[cfg(target_os = "linux")]
-pub fn interrupt_when_ready(running: &Running) {
+pub fn interrupt(id: u32) {
+    use rustix::process::{Pid, Signal, kill_process};
+
     // The second and the fifteenth bit: SIGINT and SIGTERM.
     const HANDLERS: u64 = 1 << 1 | 1 << 14;
-    let id = running.id().to_string();
     loop {
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
         if u64::from_str_radix(caught.trim(), 16).unwrap() & HANDLERS == HANDLERS {
             break;
         }
-        std::thread::yield_now();
+        thread::yield_now();
     }
-    let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
-    assert!(sent.success());
+    let pid = Pid::from_raw(id.try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
 }

@@ -4,10 +4,8 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::{
-    ffi::OsStr,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{Read, Write},
-    os::unix::ffi::OsStrExt,
     process::{Child, Command, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
@@ -15,13 +13,15 @@ use std::{
 };
 
 use rustix::{
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt},
     termios::{Winsize, tcsetwinsize},
 };
 use vt100::Parser;
 
+use crate::common::interrupt;
+
 /// How long something may take to show before the test gives up: much longer than it ever does.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 const ROWS: u16 = 25;
 const COLUMNS: u16 = 80;
@@ -55,9 +55,8 @@ impl OnTerminal {
             ws_ypixel: 0,
         };
         tcsetwinsize(&master, size).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let path = OsStr::from_bytes(name.to_bytes());
-        let terminal = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        // Not the controlling one of anybody, even if the tests have none.
+        let terminal = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         command.env("TERM", "xterm");
         if shown == Shown::Both {
             command.stdout(Stdio::from(terminal.try_clone().unwrap()));
@@ -132,10 +131,11 @@ impl OnTerminal {
 
     /// Presses Ctrl-C.
     pub fn interrupt(&mut self) {
-        // The terminal shows it. It signals nobody: it is not the controlling one of anybody.
+        // The terminal throws away what was not read yet, shows it, and signals nobody.
         self.keyboard.write_all(b"\x03").unwrap();
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        // Otherwise it might throw away what the run says in its end.
+        self.wait_for("^C");
+        interrupt(self.child.id());
     }
 
     /// Waits for the end; gives the status.

@@ -4,10 +4,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
 
 use serde_json::Value;
+
+use crate::common::p2p;
 
 pub(crate) fn recorded_sessions() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/sessions")
@@ -19,8 +21,7 @@ pub(crate) fn recorded(name: &str) -> Value {
 }
 
 pub(crate) fn replay(options: &[&str], path: &Path) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_p2p"));
-    command.arg("replay").args(options).arg(path).output().unwrap()
+    p2p(["replay"]).args(options).arg(path).output().unwrap()
 }
 
 pub(crate) fn events(output: &Output) -> Vec<Value> {

@@ -35,6 +35,9 @@ pub(crate) fn config(seed: u8) -> Config {
     Config::new(identity(seed), NetworkVersion::current(ChainName::from("TEST"))).required_difficulty(Difficulty::NONE)
 }
 
+/// How long something may take by a real clock, also on a machine that stops for a while.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+
 /// Two authenticated peers over anything.
 pub(crate) async fn authenticated<A, B>(
     left: A,
@@ -44,7 +47,7 @@ where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
-    let (left_config, right_config) = (config(1), config(2));
+    let [left_config, right_config] = [1, 2].map(|seed| config(seed).handshake_timeout(PATIENCE));
     let (left, right) = tokio::join!(
         authenticate(left, Role::Initiator, address(), &left_config, NodeMetadata::default()),
         authenticate(
