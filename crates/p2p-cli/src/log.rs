@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, json::EscapingWriter};
 
 /// The variable with a filter of tracing's, instead of `-v`: `P2P_LOG=p2p_socket=debug`.
 const FILTER: &str = "P2P_LOG";
@@ -27,7 +27,11 @@ pub(crate) fn start(verbose: u8, json: bool) -> Result<(), Failure> {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(colours(&io::stderr()));
-    let started = if json { log.json().try_init() } else { log.try_init() };
+    let started = if json {
+        log.json().with_writer(|| EscapingWriter(io::stderr())).try_init()
+    } else {
+        log.try_init()
+    };
     started.map_err(|error| Failure::new("start", "no_log", format!("can not write a log: {error}")))
 }
 

@@ -14,6 +14,7 @@ mod failure;
 mod help;
 mod identity;
 mod inspect;
+mod json;
 mod lines;
 mod listen;
 mod log;

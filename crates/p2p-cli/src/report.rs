@@ -12,7 +12,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::{bars, failure::Failure};
+use crate::{bars, failure::Failure, json};
 
 /// Something worth telling. `Display` is its readable line, its fields are those of the JSON object.
 pub(crate) trait Event: Serialize + fmt::Display {
@@ -196,7 +196,7 @@ impl Report {
             connection,
             fields,
         };
-        serde_json::to_string(&object).unwrap_or_else(|error| {
+        json::to_string(&object).unwrap_or_else(|error| {
             let object =
                 serde_json::json!({ "event": "error", "error": "not_serializable", "message": error.to_string() });
             object.to_string()

@@ -121,3 +121,27 @@ fn the_log_tells_what_the_library_does_as_lines_or_json() {
     let wrong = p2p(["demo"]).env("P2P_LOG", "p2p_socket=loud").output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
 }
+
+/// What turns the direction of writing, and what some terminals obey.
+const HARMFUL: [char; 4] = ['\u{202e}', '\u{2066}', '\u{9b}', '\u{7f}'];
+
+#[cfg(target_os = "linux")]
+#[test]
+fn json_has_no_character_that_does_something_to_a_terminal() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let name = format!("film{}gpj.exe", String::from_iter(HARMFUL));
+    let file = from.path().join(&name);
+    fs::write(&file, "x").unwrap();
+    let (_listener, address) = Running::listen(["--receive", text(to.path())]);
+    let sent = run(["--json", "send", &address, text(&file), "--log-json"]);
+    assert_eq!(sent.status, Some(0), "{sent:?}");
+    let missing = run(["--json", "identity", "show", &name]);
+    missing.expect_error(3, "can not read");
+    for output in [&sent.stdout, &sent.stderr, &missing.stdout] {
+        assert!(!output.is_empty() && !output.contains(HARMFUL), "{output:?}");
+    }
+    // And means the same.
+    assert_eq!(sent.events("transfer_started")[0]["name"], name);
+    assert_eq!(sent.events("file_sent")[0]["file"], text(&file));
+    assert!(missing.events("error")[0]["message"].as_str().unwrap().contains(&name));
+}
