@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{failure::Failure, json::EscapingWriter};
 
 /// The variable with a filter of tracing's, instead of `-v`: `P2P_LOG=p2p_socket=debug`.
-const FILTER: &str = "P2P_LOG";
+pub(crate) const FILTER: &str = "P2P_LOG";
 
 /// Starts telling, if that is wanted: with `-v`, with the variable, or with `json`.
 pub(crate) fn start(verbose: u8, json: bool) -> Result<(), Failure> {

@@ -144,6 +144,9 @@ fn main() -> ExitCode {
         Err(refusal) => return explain(refusal, &typed),
     };
     let report = Report::new(if arguments.json { Format::Json } else { Format::Text });
+    if let Some(unknown) = config::unknown_variables() {
+        report.warning(&unknown);
+    }
     if let Err(failure) = log::start(arguments.verbose, arguments.log_json) {
         report.error(&failure);
         return ExitCode::from(failure.exit_status);
@@ -176,7 +179,12 @@ fn explain(refusal: Refusal, typed: &[OsString]) -> ExitCode {
         Refusal::File(failure) => failure,
     };
     let json = typed.iter().any(|argument| argument == "--json");
-    Report::new(if json { Format::Json } else { Format::Text }).error(&failure);
+    let report = Report::new(if json { Format::Json } else { Format::Text });
+    // What is missing may be in one of them.
+    if let Some(unknown) = config::unknown_variables() {
+        report.warning(&unknown);
+    }
+    report.error(&failure);
     ExitCode::from(failure.exit_status)
 }
 

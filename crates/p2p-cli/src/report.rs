@@ -156,6 +156,11 @@ impl Report {
         if self.format == Format::Json {
             self.write(self.json("error", self.connection, failure));
         }
+        self.warning(failure);
+    }
+
+    /// Writes something that is wrong and does not stop us as a sentence to standard error.
+    pub(crate) fn warning(&self, failure: &Failure) {
         let line = match self.connection {
             Some(connection) => format!("p2p: connection {connection}: {failure}"),
             None => format!("p2p: {failure}"),

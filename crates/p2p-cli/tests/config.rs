@@ -188,3 +188,23 @@ fn the_example_is_there_to_begin_with() {
     let config = Config::new(&example.stdout);
     config.run(&["demo"]).expect_success();
 }
+
+#[test]
+fn misspelt_variables_are_told_once_and_stop_nothing() {
+    let mut command = p2p(["--json", "config"]);
+    command.env("P2P_MAX_UPLAOD", "1MB").env("P2P_WORMHOLE", "1");
+    let finished = Finished::from(command.output().unwrap());
+    finished.expect_error(
+        0,
+        "ignored: P2P_MAX_UPLAOD (did you mean P2P_MAX_UPLOAD?), P2P_WORMHOLE\n",
+    );
+    // What is written stays what it was asked to be.
+    assert_eq!(finished.stdout, run(["config"]).stdout);
+    // What is missing then is told, too.
+    let missing = p2p(["identity", "generate"]).env("P2P_OUTPTU", "a").output().unwrap();
+    let missing = Finished::from(missing);
+    assert_eq!(missing.status, Some(2));
+    for text in ["(did you mean P2P_OUTPUT?)", "--output <FILE>"] {
+        assert!(missing.stderr.contains(text), "{missing:?}");
+    }
+}

@@ -111,7 +111,7 @@ fn apply(mut command: Command, table: Option<&Table>, inherited: &Values, sectio
 }
 
 /// The options of a command and of all below it.
-fn names(command: &Command) -> BTreeSet<String> {
+pub(super) fn names(command: &Command) -> BTreeSet<String> {
     let own = options(command).map(|(long, _)| long.to_owned());
     own.chain(command.get_subcommands().flat_map(names)).collect()
 }

@@ -4,6 +4,7 @@
 //! Both stand on the description of the command line: each option has a variable, and what is in the file takes the place of
 //! its default. So they are named, checked and complained about in the same way.
 
+mod environment;
 mod example;
 mod file;
 
@@ -44,6 +45,11 @@ pub(crate) fn parse(typed: &[OsString]) -> Result<Arguments, Refusal> {
     }
     let matches = command.try_get_matches_from(typed).map_err(Refusal::Typed)?;
     Arguments::from_arg_matches(&matches).map_err(Refusal::Typed)
+}
+
+/// Tells of variables in the environment that are misspelt, if there are some.
+pub(crate) fn unknown_variables() -> Option<Failure> {
+    environment::unknown(&command(), env::vars_os().map(|(name, _)| name))
 }
 
 /// Where the file is, which `variable` may tell, too. It has to be known before the rest can be understood.
