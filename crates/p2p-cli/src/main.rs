@@ -36,6 +36,7 @@ mod testnet;
 mod transfer;
 mod units;
 mod visit;
+mod whole_file;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, thread, time::Duration};
 

@@ -77,7 +77,7 @@ fn every_command_has_a_manual_page() {
     let page = run(["man"]);
     page.expect_success();
     assert!(page.stdout.contains(".TH p2p 1"));
-    run(["man", "--output", "/does/not/exist"]).expect_error(1, "can not write manual pages to /does/not/exist");
+    run(["man", "--output", "/does/not/exist"]).expect_error(1, "can not write the manual page /does/not/exist/p2p");
 }
 
 #[cfg(target_os = "linux")]

@@ -151,6 +151,45 @@ fn a_bad_network() {
     run(["bench", "--serve", "--network", "mainet"]).expect_error(2, "did you mean mainnet?");
 }
 
+#[test]
+fn a_directory_that_is_not_there_is_told_with_the_file_that_was_asked_for() {
+    let address = nobody();
+    for (arguments, status, message) in [
+        (
+            &[
+                "identity",
+                "generate",
+                "--difficulty",
+                "0",
+                "--output",
+                "/does/not/exist",
+            ][..],
+            8,
+            "can not write the identity file /does/not/exist: No such",
+        ),
+        (
+            &["crawl", &address, "--interval", "0", "--svg", "/does/not/exist"],
+            1,
+            "can not write the picture /does/not/exist: No such",
+        ),
+        (
+            &["crawl", &address, "--interval", "0", "--state", "/does/not/exist"],
+            1,
+            "can not use /does/not/exist for the state of a crawl: No such",
+        ),
+        (
+            &["man", "--output", "/does/not"],
+            1,
+            "can not write the manual page /does/not/p2p-identity-generate.1: No such",
+        ),
+        (&["listen", "--receive", "/does/not"], 1, "/does/not is not a directory"),
+    ] {
+        let finished = run(arguments.iter().copied());
+        finished.expect_error(status, message);
+        assert!(!finished.stderr.contains(" at path "), "{finished:?}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk() {
@@ -187,8 +226,9 @@ fn a_full_disk() {
         // No word of the temporary files that nobody has asked for.
         assert!(!told.stderr.contains(" at path "), "{told:?}");
     }
-    limited(&["man", "--output", text(directory.path())]).expect_error(1, "can not write manual pages");
-    assert!(!directory.path().join("identity.json").exists());
+    limited(&["man", "--output", text(directory.path())]).expect_error(1, "can not write the manual page");
+    // Not even an empty file is left, but the state of the crawl, to which something is to be added.
+    assert_eq!(common::names(directory.path()), ["state"]);
 
     // Standard output, of each command that says something at once.
     let (_listener, address) = Running::listen(["--echo"]);

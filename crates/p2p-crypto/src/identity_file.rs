@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::Builder;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -68,9 +68,8 @@ impl Identity {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        // Created exclusively, readable by the owner only, and removed when dropped.
-        let mut file = NamedTempFile::new_in(directory).map_err(failed)?;
-        // Past `NamedTempFile`, whose errors tell the temporary name.
+        // Removed when dropped. Neither is it made nor written by `NamedTempFile`, whose errors tell the temporary name.
+        let mut file = Builder::new().make_in(directory, create_private).map_err(failed)?;
         let contents = file.as_file_mut();
         contents.write_all(self.to_json().as_bytes()).map_err(failed)?;
         contents.write_all(b"\n").map_err(failed)?;
@@ -83,6 +82,15 @@ impl Identity {
         })?;
         sync_directory(directory).map_err(failed)
     }
+}
+
+/// A new file, readable by its owner only.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Makes the names in a directory durable.

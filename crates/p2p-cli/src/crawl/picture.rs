@@ -4,13 +4,12 @@ use std::{
     collections::{BTreeMap, HashMap},
     f64::consts::TAU,
     fmt::Write as _,
-    io::Write as _,
     net::SocketAddr,
     path::Path,
 };
 
 use super::record::{CallResult, Record};
-use crate::failure::Failure;
+use crate::{failure::Failure, whole_file::Draft};
 
 /// The side of the picture in its own units.
 const SIZE: f64 = 1000.0;
@@ -20,18 +19,7 @@ const OUTER_RING: f64 = 440.0;
 
 /// Writes the picture, whole or not at all; what was there before stays if that fails.
 pub(super) fn write(path: &Path, records: &[Record]) -> Result<(), Failure> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    // For whom the user's mask allows: it is no secret, unlike most temporary files.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let written = builder
-        .tempfile_in(directory.unwrap_or(Path::new(".")))
-        .and_then(|mut file| {
-            // Past `NamedTempFile`, whose errors tell the temporary name.
-            file.as_file_mut().write_all(draw(records).as_bytes())?;
-            file.persist(path).map(drop).map_err(|error| error.error)
-        });
+    let written = Draft::write(path, draw(records).as_bytes()).and_then(Draft::publish);
     written.map_err(|error| {
         let message = format!("can not write the picture {}: {error}", path.display());
         Failure::new("picture", "unwritable_picture", message)

@@ -69,14 +69,12 @@ impl PartFile {
     fn find(directory: &Path, offer: &Offer) -> io::Result<Self> {
         let name = plain_name(&offer.name);
         let path = directory.join(part_name(&name, &key(&name, offer)));
-        let mut open = OpenOptions::new();
-        open.read(true).write(true);
         // What is found may go before it is locked: once it was finished, or too old. Twice hardly ever happens.
         for _ in 0..2 {
-            let (file, found) = match open.clone().create_new(true).open(&path) {
+            let (file, found) = match new_file().create_new(true).open(&path) {
                 Ok(file) => (file, false),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_regular(&path) => {
-                    match open.open(&path) {
+                    match new_file().open(&path) {
                         Ok(file) => (file, true),
                         Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                         Err(error) => return Err(error),
@@ -115,13 +113,8 @@ impl PartFile {
         let prefix = format!(".{name}.");
         let mut builder = Builder::new();
         builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(KEY_DIGITS);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As for any new file: less what the user's mask takes away.
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let file = builder.tempfile_in(directory)?;
+        // Not as temporary files are made by default, which tells their names in errors.
+        let file = builder.make_in(directory, |path| new_file().create_new(true).open(path))?;
         file.as_file().try_lock()?;
         Ok(Self {
             file,
@@ -198,6 +191,13 @@ impl PartFile {
     fn keep(&mut self) {
         self.file.disable_cleanup(self.resumable && self.length >= LEAST_KEPT);
     }
+}
+
+/// How a part is opened.
+fn new_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    options
 }
 
 /// Digests so many bytes at most, and tells how many there were.

@@ -1,0 +1,38 @@
+//! Files that appear complete or not at all.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use tempfile::{Builder, NamedTempFile};
+
+/// A file that is written and has not got its name yet. Dropped, it is gone.
+pub(crate) struct Draft {
+    file: NamedTempFile<File>,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Writes the contents of a file beside where it is to be, for whom the user's mask allows.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, without the temporary name, for which nobody has asked.
+    pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<Self> {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let mut file = Builder::new().make_in(directory.unwrap_or(Path::new(".")), |path| File::create_new(path))?;
+        // Past `NamedTempFile`, whose errors tell the temporary name.
+        file.as_file_mut().write_all(contents)?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Gives it its name, in place of what was there.
+    pub(crate) fn publish(self) -> io::Result<()> {
+        self.file.persist(&self.path).map(drop).map_err(|error| error.error)
+    }
+}
