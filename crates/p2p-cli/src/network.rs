@@ -30,6 +30,30 @@ impl Network {
     }
 }
 
+/// What to add to a refusal by or of a remote of another network: which one it is, and the option for it.
+///
+/// # Security
+///
+/// The name is a stranger's, and people copy what they are told into a shell. So only a plain one is told as an option.
+pub(crate) fn other_network(ours: &ChainName, announced: &ChainName) -> Option<String> {
+    if ours == announced {
+        return None;
+    }
+    let mut text = format!("; it announced the network {announced}, and we {ours}");
+    let chain = announced.to_string();
+    let known = KNOWN.iter().find(|(_, known)| *known == chain);
+    let name = known.map_or(chain.as_str(), |(name, _)| name);
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.:".contains(c)) && !name.starts_with('-');
+    if is_plain
+        && name
+            .parse::<Network>()
+            .is_ok_and(|network| network.chain_name() == *announced)
+    {
+        text.push_str(&format!(": --network {name} may do better"));
+    }
+    Some(text)
+}
+
 impl FromStr for Network {
     type Err = String;
 
@@ -60,6 +84,27 @@ impl fmt::Display for Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_network_is_told_with_an_option_that_is_safe_to_copy() {
+        let ours = ChainName::mainnet();
+        let told = |announced: &str| other_network(&ours, &ChainName::from(announced));
+        assert_eq!(told("TEZOS_MAINNET"), None);
+        for (announced, option) in [
+            ("TEZOS_ITHACANET_2022-01-25T15:00:00Z", "--network ghostnet may"),
+            ("TEZOS", "--network sandbox may"),
+            ("OURS", "--network OURS may"),
+        ] {
+            assert!(told(announced).unwrap().contains(option), "{announced}");
+        }
+        for announced in [
+            "", "A;id", "$(id)", "A B", "-h", "'", "\u{202e}", "\n", "mainet", "Mainnet",
+        ] {
+            let told = told(announced).unwrap();
+            assert!(!told.contains("--network"), "{told}");
+            assert!(told.contains(&ChainName::from(announced).to_string()), "{told}");
+        }
+    }
 
     #[test]
     fn usual_names_stand_for_chain_names_and_others_for_themselves() {

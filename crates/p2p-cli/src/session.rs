@@ -11,7 +11,7 @@ use p2p_crypto::Role;
 use p2p_framing::{PointList, encoding::RawEncoding};
 use p2p_socket::{
     AcceptError, Authenticated, CloseError, Config, Connection, ConnectionError, ConnectionOptions, Control,
-    DisconnectionReason, Drain, NodeMetadata, RejectionMotive, Sender, SupportedVersions, authenticate,
+    DisconnectionReason, Drain, NodeMetadata, PeerInfo, RejectionMotive, Sender, SupportedVersions, authenticate,
 };
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::{
     errors,
     events::{AuthenticatedAs, Closed, Connected, Nacked, RejectedByNack},
     failure::Failure,
+    network::other_network,
     outbox::Outbox,
     report::Report,
 };
@@ -97,7 +98,8 @@ impl Session {
         if let Some(versions) = &self.versions
             && let Err(error) = versions.select(&authenticated.info().announced_version)
         {
-            let failure = Failure::caused_by("authenticate", "no_common_protocol", &error);
+            let mut failure = Failure::caused_by("authenticate", "no_common_protocol", &error);
+            self.tell_network(&mut failure, authenticated.info());
             return Err(self.nack(authenticated, error.motive, failure, report).await);
         }
         if let Some(motive) = refuse() {
@@ -105,14 +107,27 @@ impl Session {
             return Err(self.nack(authenticated, motive, failure, report).await);
         }
         let encoding = RawEncoding::new(self.max_message);
+        let info = authenticated.info().clone();
         match authenticated.accept(encoding, self.options.clone()).await {
             Ok(connection) => Ok(connection),
             Err(error) => {
+                let mut failure = errors::accept(&error);
                 if let AcceptError::RejectedByNack { motive, points } = &error {
                     report.event(&RejectedByNack::new(*motive, points.as_ref()));
+                    self.tell_network(&mut failure, &info);
                 }
-                Err(errors::accept(&error))
+                Err(failure)
             }
+        }
+    }
+
+    /// Adds to a failure that the remote is of another network, if that is so and we are the one who called.
+    fn tell_network(&self, failure: &mut Failure, remote: &PeerInfo<NodeMetadata>) {
+        let ours = &self.config.announced_version().chain_name;
+        if remote.role == Role::Initiator
+            && let Some(other) = other_network(ours, &remote.announced_version.chain_name)
+        {
+            failure.message.push_str(&other);
         }
     }
 

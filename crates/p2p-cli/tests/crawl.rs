@@ -204,6 +204,21 @@ fn mistakes_are_told_and_lose_nothing() {
 }
 
 #[test]
+fn what_a_crawl_can_not_reach_by_intent_is_told() {
+    let mut testnet = Running::start(["testnet", "60", "--seed", "3", "--hostile", "33"]);
+    testnet.wait_for("testnet");
+    let kinds: Vec<_> = (0..60)
+        .map(|_| testnet.wait_for("testnet_node")["kind"].as_str().unwrap().to_owned())
+        .collect();
+    let running = testnet.wait_for("testnet_running");
+    let count = |prefix: &str| kinds.iter().filter(|kind| kind.starts_with(prefix)).count();
+    assert!(count("dead") > 0 && count("hostile_liar") > 0, "{kinds:?}");
+    assert_eq!(running["dead"], count("dead"));
+    assert_eq!(running["hostile"], count("hostile"));
+    assert_eq!(running["made_up_addresses"], 100 * count("hostile_liar"));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_network() {
     let kinds = || {
         let mut testnet = Running::start(["testnet", "30", "--seed", "11"]);

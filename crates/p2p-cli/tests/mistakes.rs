@@ -127,25 +127,41 @@ fn a_bad_network() {
     let directory = tempfile::tempdir().unwrap();
     let file = write(directory.path(), "a", "a");
     let (_listener, address) = Running::listen(["--network", "OURS", "--receive", text(directory.path())]);
+    let (_strange, strange) = Running::listen(["--network", "$(id)", "--receive", text(directory.path())]);
+    let option = "--network";
     for caller in callers(&address, &file) {
-        let option = match caller[0] {
-            "probe" | "crawl" => "--network",
-            _ => "--network",
-        };
         run_with(&caller, &[option, "mainet"]).expect_error(2, "did you mean mainnet?");
         run_with(&caller, &[option, ""]).expect_error(2, option);
         let finished = run_with(&caller, &[option, "THEIRS"]);
+        let told = "it announced the network OURS, and we THEIRS: --network OURS may do better";
         match caller[0] {
             "probe" => {
                 finished.expect_success();
                 assert!(finished.stdout.contains("unknown_chain_name"), "{finished:?}");
+                assert!(finished.stdout.contains(told), "{finished:?}");
             }
             "crawl" => {
                 finished.expect_success();
                 assert!(finished.stdout.contains("1 refuse"), "{finished:?}");
             }
-            _ => finished.expect_error(1, "OURS"),
+            _ => {
+                finished.expect_error(1, told);
+                run_with(&caller, &[option, "THEIRS", "--any-version"]).expect_error(1, told);
+            }
         }
+    }
+    // It tells what people might copy into a shell, but not what does something there.
+    for caller in callers(&strange, &file)
+        .into_iter()
+        .filter(|caller| caller[0] != "crawl")
+    {
+        let finished = run_with(&caller, &[]);
+        let output = finished.stdout + &finished.stderr;
+        assert!(
+            output.contains("it announced the network $(id), and we TEZOS_MAINNET"),
+            "{output}"
+        );
+        assert!(!output.contains("--network"), "{output}");
     }
     run(["listen", "--network", "mainet"]).expect_error(2, "did you mean mainnet?");
     run(["bench", "--serve", "--network", "mainet"]).expect_error(2, "did you mean mainnet?");

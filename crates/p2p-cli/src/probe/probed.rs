@@ -10,6 +10,7 @@ use crate::{
     endpoint::Endpoint,
     events::{RejectedByNack, RemoteMetadata, Version},
     failure::Failure,
+    network::other_network,
     report::Event,
     table::table,
     visit::{Answer, Failed, Step, Visit, Visitor},
@@ -37,6 +38,9 @@ pub(crate) struct Probed {
     our_proof_of_work: Option<Opinion>,
     nack: Option<RejectedByNack>,
     failure: Option<FailureAt>,
+    /// What to say of another network, for people: programs have `same_network`.
+    #[serde(skip)]
+    other_network: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -95,6 +99,7 @@ impl Probed {
             }
         };
         let said = visit.said.as_ref();
+        let ours = &visitor.config.announced_version().chain_name;
         Self {
             target: target.to_string(),
             address: address.map(|address| address.to_string()),
@@ -103,7 +108,7 @@ impl Probed {
             authenticated: visit.info.is_some(),
             advertised_port: said.and_then(|said| said.port),
             announced_version: said.map(|said| Version::new(&said.version)),
-            same_network: said.map(|said| said.version.chain_name == visitor.config.announced_version().chain_name),
+            same_network: said.map(|said| said.version.chain_name == *ours),
             difficulty_reached: visit.difficulty_reached(),
             remote_metadata: visit
                 .info
@@ -116,6 +121,7 @@ impl Probed {
             our_proof_of_work: opinion,
             nack,
             failure,
+            other_network: said.and_then(|said| other_network(ours, &said.version.chain_name)),
         }
     }
 
@@ -160,10 +166,12 @@ impl Probed {
 
     /// What does not fit into a row.
     fn remark(&self) -> Option<String> {
-        if let Some(FailureAt { step, failure }) = &self.failure {
-            return Some(format!("failed at the {}: {failure}", step.name()));
-        }
-        self.nack.as_ref().map(RejectedByNack::to_string)
+        let mut remark = match &self.failure {
+            Some(FailureAt { step, failure }) => format!("failed at the {}: {failure}", step.name()),
+            None => self.nack.as_ref()?.to_string(),
+        };
+        remark.extend(self.other_network.as_deref());
+        Some(remark)
     }
 }
 

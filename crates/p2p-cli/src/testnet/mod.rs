@@ -85,6 +85,7 @@ impl Testnet {
             chain_name: self.network.to_string(),
             entry: addresses[0],
         });
+        let running = Running::of(&planned);
         let mut nodes = JoinSet::new();
         // Kept, so that nobody else takes the ports of the dead.
         let mut dead = Vec::new();
@@ -114,7 +115,7 @@ impl Testnet {
                 Socket::Closed(socket) => dead.push(socket),
             }
         }
-        report.event(&Running);
+        report.event(&running);
         interrupt.cancelled().await;
         Err(Failure::interrupted("testnet"))
     }
@@ -232,8 +233,26 @@ impl fmt::Display for NodeReady {
     }
 }
 
+/// How many of the nodes are not as nodes should be, by intent.
 #[derive(Serialize)]
-struct Running;
+struct Running {
+    dead: usize,
+    hostile: usize,
+    /// Addresses that hostile nodes name, and where nobody is.
+    made_up_addresses: usize,
+}
+
+impl Running {
+    fn of(planned: &[PlannedNode]) -> Self {
+        let count = |is: fn(&Kind) -> bool| planned.iter().filter(|node| is(&node.kind)).count();
+        let liars = count(|kind| *kind == Kind::Hostile(Hostility::Liar));
+        Self {
+            dead: count(|kind| *kind == Kind::Dead),
+            hostile: count(|kind| matches!(kind, Kind::Hostile(_))),
+            made_up_addresses: liars * PointList::MAX_LENGTH,
+        }
+    }
+}
 
 impl Event for Running {
     const NAME: &'static str = "testnet_running";
@@ -241,6 +260,18 @@ impl Event for Running {
 
 impl fmt::Display for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            dead,
+            hostile,
+            made_up_addresses,
+        } = self;
+        if dead + hostile > 0 {
+            write!(f, "by intent, {dead} of them are dead and {hostile} hostile")?;
+            if *made_up_addresses > 0 {
+                write!(f, ", and {made_up_addresses} addresses that are named are made up")?;
+            }
+            writeln!(f, ": calls on them may fail")?;
+        }
         f.write_str("running until Ctrl-C")
     }
 }
