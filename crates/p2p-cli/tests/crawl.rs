@@ -203,6 +203,57 @@ fn mistakes_are_told_and_lose_nothing() {
     run(["crawl", "127.0.0.1:1", "--svg", "/does/not/exist.svg"]).expect_error(1, "can not write the picture");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn one_who_names_many_addresses_leaves_room_for_those_of_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    // As calls on two hosts have left it: three liars on one, somebody honest on the other. All of it is on loopback.
+    let called = |address: &str, points: Vec<String>| {
+        serde_json::json!({
+            "address": address, "distance": 0, "result": "taken", "peer_id": null, "version": null,
+            "difficulty_reached": null, "motive": null, "step": null, "error": null, "connect_seconds": null,
+            "handshake_seconds": null, "points": points,
+        })
+    };
+    let mut lines = vec![serde_json::json!({ "p2p_crawl": 1, "network": "TESTNET" })];
+    for liar in 1..=3 {
+        let points = (1..=100).map(|host| format!("127.100.{liar}.{host}:1")).collect();
+        lines.push(called(&format!("127.0.0.1:{liar}"), points));
+    }
+    let honest: Vec<_> = (1..=5).map(|host| format!("127.0.2.{host}:1")).collect();
+    lines.push(called("127.0.1.1:1", honest.clone()));
+    fs::write(&state, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+
+    let arguments = [
+        "--json",
+        "crawl",
+        "127.0.0.1:1",
+        "--network",
+        "TESTNET",
+        "--interval",
+        "0",
+    ];
+    let limits = ["--difficulty", "0", "--max-addresses", "100", "--state", text(&state)];
+    let finished = run(arguments.into_iter().chain(limits));
+    finished.expect_success();
+    let called = finished.events("called");
+    let called: BTreeSet<_> = called
+        .iter()
+        .map(|record| record["address"].as_str().unwrap())
+        .collect();
+    for address in &honest {
+        assert!(called.contains(address.as_str()), "{address}: {called:?}");
+    }
+    // Half of the 96 that there was room for.
+    assert_eq!(called.len(), 48 + honest.len());
+    let refused = &finished.events("crawled")[0]["refused_addresses"];
+    assert_eq!(
+        (&refused["beyond_share"], &refused["too_many"]),
+        (&252.into(), &0.into())
+    );
+}
+
 #[test]
 fn what_a_crawl_can_not_reach_by_intent_is_told() {
     let mut testnet = Running::start(["testnet", "60", "--seed", "3", "--hostile", "33"]);

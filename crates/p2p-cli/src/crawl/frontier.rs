@@ -7,35 +7,36 @@ use std::{
     time::{Duration, Instant},
 };
 
+use p2p_socket::admission::{Block, Network};
+use serde::Serialize;
+
 /// The addresses of a crawl: those to call, and all that were ever known.
 #[derive(Debug)]
 pub(super) struct Frontier {
     known: HashSet<SocketAddr>,
-    hosts: HashMap<HostId, Host>,
+    /// Those of them that a node has named, and how many the nodes of each block have.
+    named: HashSet<SocketAddr>,
+    named_by: HashMap<Block, usize>,
+    /// What is called at most once in an interval: whoever has one address of such a network has all of them.
+    hosts: HashMap<Network, Host>,
     /// Hosts with waiting addresses, by the time at which they may be called.
-    due: BinaryHeap<Reverse<(Instant, HostId)>>,
+    due: BinaryHeap<Reverse<(Instant, Network)>>,
     waiting: usize,
     /// Between two calls on the same host.
     interval: Duration,
     max_known: usize,
-    refused: u64,
+    refused: RefusedAddresses,
 }
 
-/// What is called at most once in an interval: an IPv4 address, or an IPv6 network of 64 bits. Those who have IPv6 have at
-/// least such a network, and all its addresses for one machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct HostId(IpAddr);
-
-impl HostId {
-    fn of(ip: IpAddr) -> Self {
-        Self(match ip.to_canonical() {
-            IpAddr::V6(ip) => {
-                let network = u128::from(ip) & !u128::from(u64::MAX);
-                IpAddr::V6(network.into())
-            }
-            ip => ip,
-        })
-    }
+/// How many addresses were named and not taken, by the reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct RefusedAddresses {
+    /// They are not for that node to name.
+    pub(super) out_of_reach: u64,
+    /// Nodes of the same block had named too many already.
+    pub(super) beyond_share: u64,
+    /// There is no room for anyone's.
+    pub(super) too_many: u64,
 }
 
 #[derive(Debug, Default)]
@@ -57,12 +58,14 @@ impl Frontier {
     pub(super) fn new(interval: Duration, max_known: usize) -> Self {
         Self {
             known: HashSet::new(),
+            named: HashSet::new(),
+            named_by: HashMap::new(),
             hosts: HashMap::new(),
             due: BinaryHeap::new(),
             waiting: 0,
             interval,
             max_known,
-            refused: 0,
+            refused: RefusedAddresses::default(),
         }
     }
 
@@ -79,21 +82,40 @@ impl Frontier {
     }
 
     /// Adds an address that `source` named, unless it is known, or not for it to name.
+    ///
+    /// # Security
+    ///
+    /// The nodes of a block together may name as many addresses as there is still room for, so that the first liar gets half of
+    /// it at most, and there is always room for what others name.
     pub(super) fn add(&mut self, address: SocketAddr, source: SocketAddr, now: Instant) {
-        if self.known.contains(&address) {
+        if self.named.contains(&address) {
             return;
         }
-        if address.port() == 0 || Reach::of(address.ip()) < Reach::of(source.ip()) || self.known.len() >= self.max_known
-        {
-            self.refused = self.refused.saturating_add(1);
+        let is_new = !self.known.contains(&address);
+        let room = self.max_known.saturating_sub(self.known.len());
+        let named_by = self.named_by.entry(Network::of(source.ip()).block()).or_default();
+        let reason = if address.port() == 0 || Reach::of(address.ip()) < Reach::of(source.ip()) {
+            &mut self.refused.out_of_reach
+        } else if room == 0 {
+            &mut self.refused.too_many
+        } else if *named_by >= room {
+            &mut self.refused.beyond_share
+        } else {
+            *named_by += 1;
+            self.named.insert(address);
+            if is_new {
+                self.known.insert(address);
+                self.queue(address, now);
+            }
             return;
+        };
+        if is_new {
+            *reason = reason.saturating_add(1);
         }
-        self.known.insert(address);
-        self.queue(address, now);
     }
 
     fn queue(&mut self, address: SocketAddr, now: Instant) {
-        let id = HostId::of(address.ip());
+        let id = Network::of(address.ip());
         let host = self.hosts.entry(id).or_default();
         if host.waiting.is_empty() {
             self.due.push(Reverse((host.next_call.unwrap_or(now), id)));
@@ -137,7 +159,7 @@ impl Frontier {
     }
 
     /// How many addresses were named and not taken.
-    pub(super) fn refused(&self) -> u64 {
+    pub(super) fn refused(&self) -> RefusedAddresses {
         self.refused
     }
 }
@@ -225,9 +247,6 @@ mod tests {
         );
         assert_eq!(frontier.next(now), Next::At(now + interval));
         assert_eq!(frontier.next(now + interval), Next::Call(same));
-        let mapped = HostId::of("::ffff:192.0.2.1".parse().unwrap());
-        assert_eq!(mapped, HostId::of("192.0.2.1".parse().unwrap()));
-        assert_ne!(mapped, HostId::of("192.0.2.2".parse().unwrap()));
     }
 
     #[test]
@@ -254,7 +273,7 @@ mod tests {
         ] {
             frontier.add(address(inner), world, now);
         }
-        assert_eq!((frontier.known(), frontier.refused()), (0, 15));
+        assert_eq!((frontier.known(), frontier.refused().out_of_reach), (0, 15));
         frontier.add(address("10.0.0.2:1"), address("10.0.0.1:1"), now);
         frontier.add(address("127.0.0.1:1"), address("10.0.0.1:1"), now);
         frontier.add(address("127.0.0.1:2"), address("127.0.0.1:1"), now);
@@ -263,12 +282,49 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_bounded() {
+    fn what_is_known_is_bounded_and_seeds_always_have_room() {
         let now = Instant::now();
         let mut frontier = Frontier::new(Duration::ZERO, 2);
-        for port in 1..=5 {
-            frontier.add(SocketAddr::from(([8, 8, 8, 8], port)), address("8.8.8.8:9"), now);
+        for block in 1..=5 {
+            let source = SocketAddr::from(([8, 8, block, 8], 9));
+            frontier.add(SocketAddr::from(([8, 8, 8, 8], block.into())), source, now);
         }
-        assert_eq!((frontier.known(), frontier.refused()), (2, 3));
+        assert_eq!((frontier.known(), frontier.refused().too_many), (2, 3));
+        frontier.add_seed(address("8.8.8.8:99"), now);
+        assert_eq!(frontier.known(), 3);
+    }
+
+    #[test]
+    fn who_names_many_leaves_room_for_others() {
+        let now = Instant::now();
+        let mut frontier = Frontier::new(Duration::ZERO, 1000);
+        let mut name = |source: &str, from: u16, to: u16| {
+            for port in from..to {
+                frontier.add(SocketAddr::from(([9, 9, 9, 9], port)), address(source), now);
+            }
+            (frontier.known(), frontier.refused().beyond_share)
+        };
+        assert_eq!(name("8.0.0.1:1", 1, 301), (300, 0));
+        // A neighbour of it is no other source, and neither is it another time.
+        assert_eq!(name("8.0.0.200:1", 301, 1001), (500, 500));
+        assert_eq!(name("8.0.0.1:1", 1, 1001), (500, 1000));
+        assert_eq!(name("8.0.1.1:1", 2000, 2100), (600, 1000));
+        assert_eq!(name("[2001:db8:1::1]:1", 3000, 4000), (800, 1800));
+        assert_eq!(name("[2001:db8:1:2::1]:1", 4000, 4001), (800, 1801));
+        assert_eq!(name("[2001:db8:2::1]:1", 5000, 5001), (801, 1801));
+    }
+
+    #[test]
+    fn what_was_called_before_counts_for_who_named_it() {
+        let now = Instant::now();
+        let mut frontier = Frontier::new(Duration::ZERO, 100);
+        let called = |port| SocketAddr::from(([9, 9, 9, 9], port));
+        (1..=40).for_each(|port| frontier.mark_called(called(port)));
+        for port in 1..=100 {
+            frontier.add(called(port), address("8.0.0.1:1"), now);
+        }
+        // The forty, and ten more: then there is room for fifty.
+        assert_eq!((frontier.known(), frontier.waiting()), (50, 10));
+        assert_eq!(frontier.refused().beyond_share, 50);
     }
 }

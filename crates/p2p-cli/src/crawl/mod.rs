@@ -69,6 +69,9 @@ pub(crate) struct Crawl {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = seconds_or_zero)]
     interval: Duration,
     /// How many addresses to know at most; more are counted and forgotten.
+    ///
+    /// The nodes of an IPv4 /24 or IPv6 /48 together may name as many as there is still room for, half of them at most: so
+    /// there is always room for what others name.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     max_addresses: u32,
     /// Write every call to this file, a line of JSON each, and go on from what is in it.

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-use super::record::{CallResult, Record};
+use super::{
+    frontier::RefusedAddresses,
+    record::{CallResult, Record},
+};
 use crate::report::Event;
 
 /// The numbers at the end of a crawl.
@@ -14,8 +17,8 @@ pub(super) struct Summary {
     found: usize,
     /// Addresses that wait, because the crawl was interrupted.
     waiting: usize,
-    /// Addresses that were named and not taken: too many, or not for the one who named them.
-    refused_addresses: u64,
+    /// Addresses that were named and not taken.
+    refused_addresses: RefusedAddresses,
     taken: usize,
     refused: usize,
     failed: usize,
@@ -39,7 +42,7 @@ struct Latencies {
 }
 
 impl Summary {
-    pub(super) fn new(records: &[Record], found: usize, waiting: usize, refused_addresses: u64) -> Self {
+    pub(super) fn new(records: &[Record], found: usize, waiting: usize, refused_addresses: RefusedAddresses) -> Self {
         let count = |result| records.iter().filter(|record| record.result == result).count();
         let mut peers: Vec<_> = records.iter().filter_map(|record| record.peer_id.as_ref()).collect();
         peers.sort();
@@ -115,11 +118,19 @@ impl fmt::Display for Summary {
             write!(f, ", {waiting} not yet called")?;
         }
         write!(f, "; {peers} different peers")?;
-        if *refused_addresses > 0 {
-            write!(
-                f,
-                "\n{refused_addresses} more were named and not taken: too many, or not for that node to name"
-            )?;
+        let RefusedAddresses {
+            out_of_reach,
+            beyond_share,
+            too_many,
+        } = refused_addresses;
+        for (count, why) in [
+            (out_of_reach, "not for that node to name"),
+            (beyond_share, "beyond what nodes of one block of addresses may name"),
+            (too_many, "more than --max-addresses"),
+        ] {
+            if *count > 0 {
+                write!(f, "\n{count} addresses were named and not taken: {why}")?;
+            }
         }
         for (title, tally) in [
             ("announced versions", &self.versions),
