@@ -31,7 +31,7 @@ pub(crate) struct Dial {
 impl Dial {
     pub(crate) async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
         let Self { target, exchange, peer } = self;
-        exchange.prepare()?;
+        let exchange = exchange.prepare()?;
         let session = peer.session(None, exchange.max_message(), interrupt).await?;
         let peer = target.open(&session, report).await?;
         let tally = Tally::default();

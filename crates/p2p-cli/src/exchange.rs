@@ -15,7 +15,7 @@ use crate::{
     outbox::Outbox,
     report::Report,
     session::{Peer, Session, Tally},
-    transfer,
+    transfer::{self, QuotaOptions, Reception},
     units::seconds_or_zero,
 };
 
@@ -39,41 +39,61 @@ pub(crate) struct ExchangeOptions {
     /// what to wait for.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = seconds_or_zero)]
     linger: Duration,
+    #[command(flatten)]
+    quota: QuotaOptions,
 }
 
 impl ExchangeOptions {
-    /// The largest message in bytes.
-    pub(crate) fn max_message(&self) -> usize {
-        match self.receive {
-            Some(_) => transfer::MAX_MESSAGE,
-            None => usize::try_from(self.max_message).unwrap_or(usize::MAX),
-        }
-    }
-
-    /// Whether standard input is sent.
-    pub(crate) fn sends_input(&self) -> bool {
-        !self.echo && self.receive.is_none()
-    }
-
     /// Fails if there is nowhere to put files, and makes room there.
-    pub(crate) fn prepare(&self) -> Result<(), Failure> {
+    pub(crate) fn prepare(self) -> Result<Exchange, Failure> {
         // On the command line they exclude each other, but one of them may come from a file.
         if self.echo && self.receive.is_some() {
             let message = "echo and receive can not be had together; one of them is in the configuration";
             return Err(Failure::new("usage", "wrong_usage", message).with_exit_status(Failure::EXIT_USAGE));
         }
-        match &self.receive {
-            Some(directory) if !directory.is_dir() => Err(Failure::new(
-                "start",
-                "not_a_directory",
-                format!("{} is not a directory", directory.display()),
-            )),
-            Some(directory) => {
-                transfer::prepare(directory);
-                Ok(())
+        let activity = match self.receive {
+            Some(directory) if !directory.is_dir() => {
+                let message = format!("{} is not a directory", directory.display());
+                return Err(Failure::new("start", "not_a_directory", message));
             }
-            None => Ok(()),
+            Some(directory) => Activity::Receive(Reception::prepare(directory, self.quota)),
+            None if self.echo => Activity::Echo,
+            None => Activity::Print {
+                expect: self.expect,
+                linger: self.linger,
+            },
+        };
+        let max_message = usize::try_from(self.max_message).unwrap_or(usize::MAX);
+        Ok(Exchange { activity, max_message })
+    }
+}
+
+/// What connections do with messages. Clones share what counts for all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    activity: Activity,
+    max_message: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Activity {
+    Echo,
+    Receive(Reception),
+    Print { expect: Option<u64>, linger: Duration },
+}
+
+impl Exchange {
+    /// The largest message in bytes.
+    pub(crate) fn max_message(&self) -> usize {
+        match self.activity {
+            Activity::Receive(_) => transfer::MAX_MESSAGE,
+            _ => self.max_message,
         }
+    }
+
+    /// Whether standard input is sent.
+    pub(crate) fn sends_input(&self) -> bool {
+        matches!(self.activity, Activity::Print { .. })
     }
 
     /// Does what the options say until the connection ends or should end, and closes it.
@@ -89,54 +109,60 @@ impl ExchangeOptions {
         input_must_end: bool,
         report: &Report,
     ) -> Result<(), Failure> {
+        let remote = peer.info().clone();
         let (sender, receiver, control) = peer.split();
-        let outcome = if self.echo {
-            echo(session.outbox(sender, &control), receiver, tally, report).await
-        } else if let Some(directory) = &self.receive {
-            transfer::receive(session.outbox(sender, &control), receiver, directory, tally, report).await
-        } else {
-            // Kept to the end: with the last sender the connection would be closed.
-            let _sender = sender;
-            let mut inbox = Inbox {
-                receiver,
-                tally,
-                report,
-            };
-            self.print(&mut inbox, input, input_must_end).await
+        let outcome = match &self.activity {
+            Activity::Echo => echo(session.outbox(sender, &control), receiver, tally, report).await,
+            Activity::Receive(reception) => {
+                let outbox = session.outbox(sender, &control);
+                transfer::receive(outbox, receiver, reception, &remote, tally, report).await
+            }
+            Activity::Print { expect, linger } => {
+                // Kept to the end: with the last sender the connection would be closed.
+                let _sender = sender;
+                let mut inbox = Inbox {
+                    receiver,
+                    tally,
+                    report,
+                };
+                print(*expect, *linger, &mut inbox, input, input_must_end).await
+            }
         };
         session.close(&control, outcome, tally, report).await
     }
+}
 
-    async fn print(
-        &self,
-        inbox: &mut Inbox<'_>,
-        input: impl Future<Output = Result<(), Failure>>,
-        input_must_end: bool,
-    ) -> Result<(), Failure> {
-        tokio::select! {
-            error = inbox.run() => {
-                let orderly = is_orderly(&error) && !(input_must_end && matches!(error, ConnectionError::ClosedByPeer));
-                return if orderly { Ok(()) } else { Err(errors::connection(&error)) };
-            }
-            result = input => result?,
+/// Prints what comes until the connection ends, or until what is expected has come after the end of input.
+async fn print(
+    expect: Option<u64>,
+    linger: Duration,
+    inbox: &mut Inbox<'_>,
+    input: impl Future<Output = Result<(), Failure>>,
+    input_must_end: bool,
+) -> Result<(), Failure> {
+    tokio::select! {
+        error = inbox.run() => {
+            let orderly = is_orderly(&error) && !(input_must_end && matches!(error, ConnectionError::ClosedByPeer));
+            return if orderly { Ok(()) } else { Err(errors::connection(&error)) };
         }
-        let Some(expected) = self.expect else {
-            return match timeout_of_silence(self.linger, inbox).await {
-                None => Ok(()),
-                Some(error) if is_orderly(&error) => Ok(()),
-                Some(error) => Err(errors::connection(&error)),
-            };
-        };
-        while inbox.tally.received() < expected {
-            if let Err(error) = inbox.next().await {
-                let cause = errors::connection(&error);
-                let received = inbox.tally.received();
-                let message = format!("{cause} after {received} of {expected} expected messages");
-                return Err(Failure { message, ..cause });
-            }
-        }
-        Ok(())
+        result = input => result?,
     }
+    let Some(expected) = expect else {
+        return match timeout_of_silence(linger, inbox).await {
+            None => Ok(()),
+            Some(error) if is_orderly(&error) => Ok(()),
+            Some(error) => Err(errors::connection(&error)),
+        };
+    };
+    while inbox.tally.received() < expected {
+        if let Err(error) = inbox.next().await {
+            let cause = errors::connection(&error);
+            let received = inbox.tally.received();
+            let message = format!("{cause} after {received} of {expected} expected messages");
+            return Err(Failure { message, ..cause });
+        }
+    }
+    Ok(())
 }
 
 /// Prints until nothing has come for so long, or the connection ends.

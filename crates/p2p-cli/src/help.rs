@@ -31,6 +31,7 @@ pub(crate) const LISTEN: &str = "Examples:
   p2p listen --echo                                      send back whatever comes
   p2p listen --bind 0.0.0.0:9732 --identity identity.json --difficulty 26
   p2p listen --receive downloads                         take files of p2p send
+  p2p listen --receive downloads --max-file 1GB --max-received 20GB
   p2p listen --echo --max-peers 1000 --memory-budget 1GiB
   p2p listen --echo --top                                see what flows, like iftop
 

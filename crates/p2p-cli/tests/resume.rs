@@ -259,7 +259,7 @@ fn the_same_file_twice_at_a_time_arrives_twice() {
 #[test]
 fn parts_that_nobody_has_sent_for_long_are_removed() {
     let transfer = Transfer::new();
-    let old = transfer.to().join(format!(".film.bin.{}.part", "0".repeat(32)));
+    let old = transfer.to().join(format!(".film.bin.{0}.{0}.part", "0".repeat(32)));
     let file = File::create(&old).unwrap();
     let month_ago = std::time::SystemTime::now() - Duration::from_secs(30 * 86_400);
     file.set_modified(month_ago).unwrap();
@@ -285,6 +285,49 @@ fn harm(listener: &mut Running, address: &str, messages: &[&[u8]]) -> Value {
 
 fn offer(size: u64, name: &str) -> Vec<u8> {
     [&[1, 2][..], &size.to_be_bytes(), &[7; 32], name.as_bytes()].concat()
+}
+
+/// Begins a file in the name of an identity, and leaves it when so much of it is on the disk.
+fn leave(listener: &mut Running, address: &str, identity: &Path, name: &str, size: usize, to: &Path) {
+    let mut sender = Running::start(["dial", address, "--identity", text(identity)]);
+    sender.wait_for("accepted");
+    for message in [&offer(1 << 20, name)[..], &[&[2][..], &vec![b'x'; size]].concat()] {
+        sender.write_bytes(&[message, &b"\n"[..]].concat());
+    }
+    let is_there = |begun: &String| {
+        let metadata = fs::metadata(to.join(begun));
+        begun.starts_with(&format!(".{name}.")) && metadata.is_ok_and(|part| part.len() == size as u64)
+    };
+    while !names(to).iter().any(is_there) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    sender.kill();
+    listener.wait_for("closed");
+}
+
+#[test]
+fn a_sender_that_leaves_many_parts_pushes_out_its_own_alone() {
+    let transfer = Transfer::new();
+    let (mut listener, address) = transfer.listen();
+    let [honest, greedy] = ["honest", "greedy"].map(|name| {
+        let file = transfer.from.path().join(name);
+        run(["identity", "generate", "--difficulty", "0", "--output", text(&file)]).expect_success();
+        file
+    });
+    leave(&mut listener, &address, &honest, "short", 70_000, transfer.to());
+    for number in 0..20 {
+        let name = format!("long{number}");
+        leave(&mut listener, &address, &greedy, &name, 100_000 + number, transfer.to());
+    }
+    let left = names(transfer.to());
+    assert_eq!(left.len(), 16, "{left:?}");
+    assert!(left.iter().any(|name| name.starts_with(".short.")), "{left:?}");
+    for number in 0..5 {
+        assert!(
+            !left.iter().any(|name| name.starts_with(&format!(".long{number}."))),
+            "{left:?}"
+        );
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ use self::peers::{Connected, Peers};
 use crate::{
     endpoint::bind_address,
     events::{Accepted, Listening, MessageSent},
-    exchange::ExchangeOptions,
+    exchange::{Exchange, ExchangeOptions},
     failure::Failure,
     lines::Lines,
     peer_options::{PeerOptions, queue},
@@ -67,9 +67,9 @@ pub(crate) struct Listen {
 
 impl Listen {
     pub(crate) async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
-        self.exchange.prepare()?;
-        let max_message = self.exchange.max_message();
-        let memory_budget = self.memory_budget(max_message)?;
+        let exchange = self.exchange.prepare()?;
+        let max_message = exchange.max_message();
+        let memory_budget = memory_budget(self.memory_budget, max_message)?;
         let (listener, address) = server::bind(self.bind).await?;
         let mut session = self.peer.session(Some(address.port()), max_message, interrupt).await?;
         if let Some(budget) = memory_budget {
@@ -83,7 +83,7 @@ impl Listen {
         report.event(&listening);
         let service = Arc::new(Service {
             server: Arc::new(Server::new(session, self.max_peers.into(), report.clone())),
-            exchange: self.exchange,
+            exchange,
             peers: Peers::default(),
             input_ended: CancellationToken::new(),
         });
@@ -116,27 +116,26 @@ impl Listen {
             ExitCode::FAILURE
         })
     }
+}
 
-    /// What all peers may take together, if there is a limit; it must be enough for one.
-    fn memory_budget(&self, max_message: usize) -> Result<Option<MemoryBudget>, Failure> {
-        let Some(size) = self.memory_budget else {
-            return Ok(None);
-        };
-        let bytes = usize::try_from(size).unwrap_or(usize::MAX);
-        let needed = queue(max_message).saturating_mul(2);
-        if bytes < needed {
-            let message =
-                format!("a memory budget of {size} is too small: the queues of one peer may take {needed} bytes");
-            return Err(Failure::new("usage", "wrong_usage", message).with_exit_status(Failure::EXIT_USAGE));
-        }
-        Ok(Some(MemoryBudget::new(bytes)))
+/// What all peers may take together, if there is a limit; it must be enough for one.
+fn memory_budget(size: Option<ByteSize>, max_message: usize) -> Result<Option<MemoryBudget>, Failure> {
+    let Some(size) = size else {
+        return Ok(None);
+    };
+    let bytes = usize::try_from(size).unwrap_or(usize::MAX);
+    let needed = queue(max_message).saturating_mul(2);
+    if bytes < needed {
+        let message = format!("a memory budget of {size} is too small: the queues of one peer may take {needed} bytes");
+        return Err(Failure::new("usage", "wrong_usage", message).with_exit_status(Failure::EXIT_USAGE));
     }
+    Ok(Some(MemoryBudget::new(bytes)))
 }
 
 /// What all connections of a listener share.
 struct Service {
     server: Arc<Server>,
-    exchange: ExchangeOptions,
+    exchange: Exchange,
     peers: Peers,
     /// Cancelled when standard input has ended after it had something to send.
     input_ended: CancellationToken,

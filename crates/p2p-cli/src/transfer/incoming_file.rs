@@ -11,7 +11,14 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::{digest::Digest, message::Offer, part_file::PartFile};
+use super::{
+    digest::Digest,
+    message::Offer,
+    part_file::PartFile,
+    quota::{Excess, Share},
+    receive::Reception,
+    waiting_parts::Owner,
+};
 use crate::failure::Failure;
 
 /// How many messages may wait for the disk, beyond what the connection itself queues: 2 MiB.
@@ -23,16 +30,27 @@ pub(super) struct FileToCome {
     part: PartFile,
     size: u64,
     path: PathBuf,
+    reception: Reception,
 }
 
 impl FileToCome {
-    /// Finds what is left of an earlier transfer of the same file into `directory`, or begins.
-    pub(super) async fn open(directory: &Path, offer: Offer) -> Result<Self, FileError> {
-        let size = offer.size;
-        let path = directory.join(super::name::plain_name(&offer.name));
-        let directory = directory.to_owned();
-        let part = blocking(path.clone(), move || PartFile::open(&directory, &offer)).await?;
-        Ok(Self { part, size, path })
+    /// Finds what is left of an earlier transfer of the same file, or begins for `owner`. Nothing is written, not even an
+    /// empty file, if the quota has no room for it.
+    pub(super) async fn open(reception: Reception, offer: Offer, owner: Owner) -> Result<Self, FileError> {
+        let path = reception.directory.join(super::name::plain_name(&offer.name));
+        blocking(move || {
+            let Reception { directory, quota } = &reception;
+            quota.check(directory, offer.size, PartFile::held(directory, &offer))?;
+            let part = PartFile::open(directory, &offer, owner).map_err(|source| FileError::disk(&path, source))?;
+            Self {
+                part,
+                size: offer.size,
+                path,
+                reception,
+            }
+            .checked()
+        })
+        .await
     }
 
     /// How many bytes there are already.
@@ -42,21 +60,75 @@ impl FileToCome {
 
     /// Goes on from what is held if it has the digest that the sender tells, and begins anew otherwise.
     pub(super) async fn resume(self, prefix: Digest) -> Result<Self, FileError> {
-        let Self { part, size, path } = self;
-        let part = blocking(path.clone(), move || part.resume(&prefix)).await?;
-        Ok(Self { part, size, path })
+        blocking(move || {
+            let Self { part, path, .. } = self;
+            let part = part.resume(&prefix).map_err(|source| FileError::disk(&path, source))?;
+            Self { part, path, ..self }.checked()
+        })
+        .await
+    }
+
+    /// Fails unless the quota has room for what is to come. There may be less of the file than it seemed.
+    fn checked(self) -> Result<Self, FileError> {
+        let Reception { directory, quota } = &self.reception;
+        quota.check(directory, self.size, self.held())?;
+        Ok(self)
     }
 
     /// Begins to write.
     pub(super) fn start(self) -> IncomingFile {
-        let Self { part, size, path } = self;
         let (steps, coming) = mpsc::channel(WAITING_MESSAGES);
         IncomingFile {
             steps,
-            received: part.length(),
-            writer: Some(spawn_blocking(move || write(part, &path, coming))),
-            size,
+            received: self.part.length(),
+            size: self.size,
+            writer: Some(spawn_blocking(move || self.write(coming))),
         }
+    }
+
+    /// Writes what comes. Gives no path if the end does not come.
+    fn write(self, mut coming: mpsc::Receiver<Step>) -> Result<Option<PathBuf>, FileError> {
+        let Self {
+            mut part,
+            path,
+            reception: Reception { directory, quota },
+            ..
+        } = self;
+        let mut share = Share::of(&quota);
+        while let Some(step) = coming.blocking_recv() {
+            match step {
+                Step::Data(data) => {
+                    let taken = share.take(&directory, data.len() as u64).map_err(FileError::from);
+                    let written =
+                        taken.and_then(|()| part.write(&data).map_err(|source| FileError::disk(&path, source)));
+                    if let Err(error) = written {
+                        // A full disk is not to stay full because of it.
+                        part.discard();
+                        return Err(error);
+                    }
+                }
+                Step::End(digest) if part.digest() == digest => {
+                    let finished = part.finish().map_err(|source| FileError::disk(&path, source))?;
+                    let Some(finished) = finished else {
+                        return Err(FileError::NoFreeName { path });
+                    };
+                    share.keep();
+                    return Ok(Some(finished));
+                }
+                Step::End(_) => {
+                    part.discard();
+                    return Err(FileError::WrongDigest);
+                }
+                Step::Discard => {
+                    part.discard();
+                    return Ok(None);
+                }
+            }
+        }
+        if part.stays() {
+            share.keep();
+        }
+        Ok(None)
     }
 }
 
@@ -129,55 +201,18 @@ impl IncomingFile {
     }
 }
 
-/// Writes what comes. Gives no path if the end does not come.
-fn write(mut part: PartFile, path: &Path, mut coming: mpsc::Receiver<Step>) -> Result<Option<PathBuf>, FileError> {
-    let failed = |source| FileError::Disk {
-        path: path.to_owned(),
-        source,
-    };
-    while let Some(step) = coming.blocking_recv() {
-        match step {
-            Step::Data(data) => {
-                if let Err(error) = part.write(&data) {
-                    // A full disk is not to stay full because of it.
-                    part.discard();
-                    return Err(failed(error));
-                }
-            }
-            Step::End(digest) if part.digest() == digest => {
-                return match part.finish().map_err(failed)? {
-                    Some(path) => Ok(Some(path)),
-                    None => Err(FileError::NoFreeName { path: path.to_owned() }),
-                };
-            }
-            Step::End(_) => {
-                part.discard();
-                return Err(FileError::WrongDigest);
-            }
-            Step::Discard => {
-                part.discard();
-                return Ok(None);
-            }
-        }
-    }
-    Ok(None)
-}
-
 /// Does something with the disk on a thread that may block.
 async fn blocking<T: Send + 'static>(
-    path: PathBuf,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
 ) -> Result<T, FileError> {
-    match spawn_blocking(work).await {
-        Ok(result) => result.map_err(|source| FileError::Disk { path, source }),
-        Err(_) => Err(FileError::Writer),
-    }
+    spawn_blocking(work).await.unwrap_or(Err(FileError::Writer))
 }
 
 /// Why a file was not received although the connection was good.
 #[derive(Debug)]
 pub(super) enum FileError {
     Disk { path: PathBuf, source: io::Error },
+    Excess(Excess),
     NoFreeName { path: PathBuf },
     WrongSize { declared: u64 },
     WrongDigest,
@@ -185,10 +220,16 @@ pub(super) enum FileError {
 }
 
 impl FileError {
+    fn disk(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        Self::Disk { path, source }
+    }
+
     /// What the sender is told: nothing of our file system.
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Disk { source, .. } => format!("it can not write the file: {}", source.kind()),
+            Self::Excess(excess) => excess.reason(),
             Self::NoFreeName { .. } => "it has too many files of this name".to_owned(),
             Self::WrongSize { declared } => format!("the contents do not have the offered size of {declared} bytes"),
             Self::WrongDigest => "the contents do not have the digest of the sender".to_owned(),
@@ -197,10 +238,17 @@ impl FileError {
     }
 }
 
+impl From<Excess> for FileError {
+    fn from(excess: Excess) -> Self {
+        Self::Excess(excess)
+    }
+}
+
 impl From<&FileError> for Failure {
     fn from(error: &FileError) -> Self {
         let (name, message) = match error {
             FileError::Disk { path, source } => ("disk_failed", format!("can not write {}: {source}", path.display())),
+            FileError::Excess(excess) => (excess.name(), format!("the file was refused: {excess}")),
             FileError::NoFreeName { path } => (
                 "no_free_name",
                 format!("{} and all names like it are taken", path.display()),

@@ -34,14 +34,17 @@ mod message;
 mod name;
 mod outgoing_file;
 mod part_file;
+mod quota;
 mod receive;
 mod send;
+mod waiting_parts;
 
 use std::time::Duration;
 
 pub(crate) use self::{
     message::MAX_MESSAGE,
-    receive::{prepare, receive},
+    quota::QuotaOptions,
+    receive::{Reception, receive},
     send::Send,
 };
 

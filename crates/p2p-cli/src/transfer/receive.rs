@@ -1,10 +1,7 @@
-use std::{
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{path::PathBuf, time::Instant};
 
 use bytes::Bytes;
-use p2p_socket::{ConnectionError, Receiver};
+use p2p_socket::{ConnectionError, NodeMetadata, PeerInfo, Receiver};
 use tokio::time::timeout;
 
 use super::{
@@ -15,31 +12,48 @@ use super::{
     incoming_file::{FileError, FileToCome, IncomingFile},
     message::{Offer, TransferMessage, other_version, unexpected},
     name::plain_name,
-    part_file::{MOST_KEPT, tidy},
+    quota::{Quota, QuotaOptions},
+    waiting_parts::{MOST_KEPT, Owner, tidy},
 };
 use crate::{errors, exchange::is_orderly, failure::Failure, outbox::Outbox, report::Report, session::Tally};
 
-/// Removes what waits in `directory` for the rest of files that nobody has sent for long.
-pub(crate) fn prepare(directory: &Path) {
-    tidy(directory, MOST_KEPT);
+/// Where files go, and how much of them is taken. Clones share the quota.
+#[derive(Clone, Debug)]
+pub(crate) struct Reception {
+    pub(super) directory: PathBuf,
+    pub(super) quota: Quota,
 }
 
-/// Takes files into `directory` until the remote closes.
+impl Reception {
+    /// Removes what waits in `directory` for the rest of files that nobody has sent for long.
+    pub(crate) fn prepare(directory: PathBuf, quota: QuotaOptions) -> Self {
+        tidy(&directory, MOST_KEPT);
+        Self {
+            directory,
+            quota: Quota::new(quota),
+        }
+    }
+}
+
+/// Takes files of `remote` until it closes.
 pub(crate) async fn receive(
     outbox: Outbox,
     receiver: Receiver<Bytes>,
-    directory: &Path,
+    reception: &Reception,
+    remote: &PeerInfo<NodeMetadata>,
     tally: &Tally,
     report: &Report,
 ) -> Result<(), Failure> {
     let mut link = Link {
         outbox,
         receiver,
+        reception,
+        owner: Owner::new(remote.connection_id.address, &remote.peer_id),
         tally,
     };
     loop {
         match link.next().await {
-            Ok(TransferMessage::Offer(offer)) => link.file(directory, offer, report).await?,
+            Ok(TransferMessage::Offer(offer)) => link.file(offer, report).await?,
             Ok(TransferMessage::OfferOfVersion(version)) => {
                 let reason = other_version(version);
                 let failure = Failure::new("transfer", "other_version", reason.clone());
@@ -56,15 +70,17 @@ pub(crate) async fn receive(
 struct Link<'a> {
     outbox: Outbox,
     receiver: Receiver<Bytes>,
+    reception: &'a Reception,
+    owner: Owner,
     tally: &'a Tally,
 }
 
 impl Link<'_> {
     /// Takes one file, and answers.
-    async fn file(&mut self, directory: &Path, offer: Offer, report: &Report) -> Result<(), Failure> {
+    async fn file(&mut self, offer: Offer, report: &Report) -> Result<(), Failure> {
         let started = Instant::now();
         let (size, name) = (offer.size, plain_name(&offer.name));
-        let mut file = match self.agree(directory, offer).await? {
+        let mut file = match self.agree(offer).await? {
             Ok(file) => file,
             Err(error) => return Err(self.refuse(&error).await),
         };
@@ -96,8 +112,8 @@ impl Link<'_> {
     }
 
     /// Finds out from where the file is to come, and accepts it.
-    async fn agree(&mut self, directory: &Path, offer: Offer) -> Result<Result<IncomingFile, FileError>, Failure> {
-        let mut file = match FileToCome::open(directory, offer).await {
+    async fn agree(&mut self, offer: Offer) -> Result<Result<IncomingFile, FileError>, Failure> {
+        let mut file = match FileToCome::open(self.reception.clone(), offer, self.owner.clone()).await {
             Ok(file) => file,
             Err(error) => return Ok(Err(error)),
         };

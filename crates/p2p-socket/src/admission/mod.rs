@@ -54,7 +54,7 @@ use crate::telemetry;
 
 pub use self::{
     limits::AdmissionLimits,
-    network::Network,
+    network::{Block, Network},
     table::{AdmissionTable, Admitted, Place},
 };
 

@@ -39,7 +39,8 @@ impl Network {
     }
 
     /// The neighbourhood of the network.
-    pub(super) fn block(self) -> Block {
+    #[must_use]
+    pub fn block(self) -> Block {
         Block(match self.0 {
             IpAddr::V4(address) => {
                 let [first, second, third, _] = address.octets();
@@ -51,10 +52,19 @@ impl Network {
 }
 
 /// Networks that often have one owner: an IPv4 /24, or an IPv6 /48, which is what a site is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Block(IpAddr);
+///
+/// ```
+/// use p2p_socket::admission::Network;
+///
+/// let block = |text: &str| Network::of(text.parse().unwrap()).block().to_string();
+/// assert_eq!(block("192.0.2.1"), "192.0.2.0/24");
+/// assert_eq!(block("2001:db8:1:2::3"), "2001:db8:1::/48");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Block(IpAddr);
 
 impl Block {
+    const IPV4_BITS: u32 = 24;
     const IPV6_BITS: u32 = 48;
 }
 
@@ -68,5 +78,17 @@ impl fmt::Display for Network {
             IpAddr::V4(address) => address.fmt(f),
             IpAddr::V6(address) => write!(f, "{address}/{}", Self::IPV6_BITS),
         }
+    }
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(address) = self;
+        let bits = if address.is_ipv4() {
+            Self::IPV4_BITS
+        } else {
+            Self::IPV6_BITS
+        };
+        write!(f, "{address}/{bits}")
     }
 }
