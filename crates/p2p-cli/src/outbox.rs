@@ -1,9 +1,9 @@
 //! Sending to a remote that may have stopped reading.
 
-use std::{pin::pin, time::Duration};
+use std::{future::Future, pin::pin, time::Duration};
 
 use bytes::Bytes;
-use p2p_socket::{Control, NodeMetadata, Sender};
+use p2p_socket::{Control, EncodedMessage, NodeMetadata, SendError, Sender};
 use tokio::time::timeout;
 
 use crate::{errors, failure::Failure};
@@ -19,7 +19,16 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) async fn send(&self, message: Bytes) -> Result<(), Failure> {
-        let mut sending = pin!(self.sender.send(message));
+        self.watch(self.sender.send(message)).await
+    }
+
+    /// The same for a message that is encoded already.
+    pub(crate) async fn send_encoded(&self, message: &EncodedMessage<Bytes>) -> Result<(), Failure> {
+        self.watch(self.sender.send_encoded(message)).await
+    }
+
+    async fn watch(&self, sending: impl Future<Output = Result<(), SendError>>) -> Result<(), Failure> {
+        let mut sending = pin!(sending);
         let mut sent = self.control.stat().total_sent;
         loop {
             if let Ok(result) = timeout(self.patience, &mut sending).await {

@@ -40,7 +40,8 @@ pub(crate) struct PeerOptions {
     /// How long connecting, authenticating and accepting may take each.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds)]
     timeout: Duration,
-    /// How long sending what is queued may take when closing, and any single message that the remote does not take.
+    /// How long sending what is queued may take when closing, how long a remote may take nothing while a message waits, and for
+    /// how long in all it may make others wait that read faster.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = seconds)]
     close_timeout: Duration,
     /// The most to send over all connections together, per second: 500kB, 20MB, 1MiB or a number of bytes.

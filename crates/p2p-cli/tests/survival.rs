@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::{fs, net::TcpStream, time::Duration};
+use std::{fs, net::TcpStream, process::Stdio, time::Duration};
 
 use bytes::Bytes;
 use common::{Running, names, run, text};
@@ -173,4 +173,40 @@ fn peers_that_do_not_read_are_cut_off_and_the_others_go_on() {
     reader.wait_for("closed");
     // It fails if a connection did.
     assert_eq!(listener.finish().status, Some(1));
+}
+
+#[test]
+fn a_peer_that_reads_slowly_all_the_time_is_cut_off_and_the_others_go_on() {
+    let (mut listener, address) = Running::listen(["--connections", "2", "--close-timeout", "6s"]);
+    let mut reader = Running::start(["dial", &address]);
+    let reading = listener.wait_for("accepted")["connection"].clone();
+    let mut slow = common::p2p(["dial", &address, "--max-download", "250kB"]);
+    let slow = slow.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut slow = slow.spawn().unwrap();
+    listener.wait_for("accepted");
+    // No text, which would be shown whole. It takes the slow one four seconds a line, once the buffers are full.
+    let line = [&[0xff; 1_000_000][..], b"\n"].concat();
+    let mut errors = 0;
+    let mut is_open = true;
+    while is_open {
+        listener.write_bytes(&line);
+        reader.wait_for("received");
+        loop {
+            let event = listener.next();
+            match event["event"].as_str().unwrap() {
+                "sent" if event["connection"] == reading => break,
+                "sent" => {}
+                other => {
+                    assert_ne!(event["connection"], reading, "{event}");
+                    assert!(["error", "closed"].contains(&other), "{event}");
+                    errors += usize::from(other == "error");
+                    is_open &= other != "closed";
+                }
+            }
+        }
+    }
+    assert_eq!(errors, 1);
+    listener.end_input();
+    assert_eq!(listener.finish().status, Some(1));
+    slow.wait().unwrap();
 }

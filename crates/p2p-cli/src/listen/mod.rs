@@ -1,5 +1,7 @@
 //! `p2p listen`: wait for peers and serve several at once.
 
+mod broadcast;
+mod patience;
 mod peers;
 mod top;
 
@@ -8,23 +10,25 @@ use std::{
     num::NonZeroU64,
     process::ExitCode,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use clap::Args;
 use p2p_io_scheduler::ByteSize;
-use p2p_socket::{DisconnectionReason, Drain, EncodedMessage, MemoryBudget, TrySendError};
-use tokio::{task::JoinSet, time::timeout};
+use p2p_socket::MemoryBudget;
 use tokio_util::sync::CancellationToken;
 
-use self::peers::{Connected, Peers};
+use self::{
+    broadcast::send_to_all,
+    patience::Patience,
+    peers::{Connected, Peers},
+};
 use crate::{
     endpoint::bind_address,
-    events::{Accepted, Listening, MessageSent},
+    events::{Accepted, Listening},
     exchange::{Exchange, ExchangeOptions},
     failure::Failure,
     lines::Lines,
@@ -162,6 +166,7 @@ impl Service {
                 report: report.clone(),
                 since: Instant::now(),
                 cut_off: cut_off.clone(),
+                patience: Arc::new(Mutex::new(Patience::new(self.server.session.close_timeout))),
             },
         );
         // Whoever comes after the end of standard input has nothing to do with it.
@@ -196,7 +201,8 @@ impl Service {
             match lines.next().await {
                 Ok(Some(line)) => {
                     sent_any = true;
-                    self.send_to_all(&line).await;
+                    let peers = self.peers.wait_for_some().await;
+                    send_to_all(peers, &line, self.server.session.close_timeout).await;
                 }
                 // Without any input, as from /dev/null, the connections are left alone.
                 Ok(None) => break,
@@ -209,51 +215,6 @@ impl Service {
         if sent_any {
             self.input_ended.cancel();
         }
-    }
-
-    /// Those whose queues are full are waited for together, or many who do not read would stop the others for long.
-    async fn send_to_all(&self, line: &Bytes) {
-        let (limit, size) = (self.server.session.close_timeout, line.len());
-        let mut waiting = JoinSet::new();
-        for (_, peer) in self.peers.wait_for_some().await {
-            match peer.sender.try_send(line.clone()) {
-                Ok(()) => peer.tell_sent(size),
-                Err(TrySendError::Full(message)) => {
-                    waiting.spawn(async move { peer.send_within(limit, &message, size).await });
-                }
-                // Whoever serves the connection tells why it ended.
-                Err(_) => {}
-            }
-        }
-        while waiting.join_next().await.is_some() {}
-    }
-}
-
-impl Connected {
-    /// Sends a message for which there is no room yet. A remote that has taken nothing at all in that time is cut off, or it
-    /// would stop the others again with the next message.
-    async fn send_within(&self, limit: Duration, message: &EncodedMessage<Bytes>, size: usize) {
-        let before = self.control.stat().total_sent;
-        match timeout(limit, self.sender.send_encoded(message)).await {
-            Ok(Ok(())) => self.tell_sent(size),
-            // Whoever serves the connection tells why it ended.
-            Ok(Err(_)) => {}
-            Err(_) => {
-                let failure = unread();
-                self.report.error(&failure);
-                if self.control.stat().total_sent == before {
-                    self.cut_off.store(true, Relaxed);
-                    let reason = DisconnectionReason::UnexpectedError(failure.message.into());
-                    // There is nothing that could be lost by it.
-                    let _ = self.control.close(reason, Drain::Discard).await;
-                }
-            }
-        }
-    }
-
-    fn tell_sent(&self, size: usize) {
-        let index = self.tally.count_sent();
-        self.report.detail(&MessageSent { index, size });
     }
 }
 

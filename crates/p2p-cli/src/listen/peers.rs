@@ -11,6 +11,7 @@ use bytes::Bytes;
 use p2p_socket::{Control, NodeMetadata, Sender};
 use tokio::sync::Notify;
 
+use super::patience::Patience;
 use crate::{report::Report, session::Tally};
 
 /// Someone who is connected: to send standard input to, and to watch.
@@ -24,6 +25,14 @@ pub(super) struct Connected {
     pub(super) since: Instant,
     /// Set before it is closed because it does not read.
     pub(super) cut_off: Arc<AtomicBool>,
+    pub(super) patience: Arc<Mutex<Patience>>,
+}
+
+impl Connected {
+    /// How long it may still make others wait.
+    pub(super) fn patience(&self) -> MutexGuard<'_, Patience> {
+        self.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Who is connected now, by the numbers of the connections.
