@@ -14,7 +14,8 @@ use crate::{failure::Failure, network::DEFAULT_PORT};
 /// Where to listen: an address of this machine and a port.
 pub(crate) fn bind_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
-        "an IP address, a colon and a port are expected: 127.0.0.1:9732, 0.0.0.0:9732 or [::]:9732".to_owned()
+        "an IP address, a colon and a port up to 65535 are expected: 127.0.0.1:9732, 0.0.0.0:9732 or [::]:9732"
+            .to_owned()
     })
 }
 

@@ -206,6 +206,49 @@ fn a_directory_that_is_not_there_is_told_with_the_file_that_was_asked_for() {
     }
 }
 
+#[test]
+fn a_directory_in_the_place_of_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (place, address) = (text(directory.path()), nobody());
+    let identity = text(&directory.path().join("identity.json")).to_owned();
+    run(["identity", "generate", "--difficulty", "0", "--output", &identity]).expect_success();
+    let is_told = |arguments: &[&str], status, message: &str| {
+        let finished = run(arguments.iter().copied());
+        finished.expect_error(status, message);
+        assert!(finished.stderr.contains(place), "{finished:?}");
+        // Before anything has been done.
+        assert_eq!(finished.stdout, "");
+    };
+    is_told(&["inspect", place, "--identity", &identity], 10, "is a directory");
+    is_told(&["identity", "show", place], 3, "not a regular file");
+    is_told(&["identity", "generate", "--output", place], 7, "exists");
+    is_told(&["send", &address, place], 1, "not a regular file");
+    is_told(&["crawl", &address, "--svg", place], 1, "is a directory");
+    is_told(&["crawl", &address, "--state", place], 1, "directory");
+    is_told(&["--config", place, "demo"], 2, "directory");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_ipv6_address_in_brackets_and_without() {
+    // Where there is no IPv6, there is nothing to try.
+    if TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let mut listener = Running::start(["listen", "--bind", "[::1]:0", "--connections", "3", "--linger", "0"]);
+    let address = listener.wait_for("listening")["address"].as_str().unwrap().to_owned();
+    assert!(address.starts_with("[::1]:"), "{address}");
+    run(["dial", &address, "--linger", "0"]).expect_success();
+    let probed = run(["--json", "probe", &address]);
+    probed.expect_success();
+    assert_eq!(probed.events("probed")[0]["address"], address);
+    run(["crawl", &address, "--interval", "0"]).expect_success();
+    for wrong in ["[::1]", "[::1]:0", "[::1]:65536"] {
+        run(["dial", wrong]).expect_error(2, "a port from 1 to 65535");
+    }
+    run(["probe", "[::1"]).expect_error(2, "IPv6 in brackets");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk() {

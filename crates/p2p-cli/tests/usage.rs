@@ -73,6 +73,26 @@ fn a_wrong_value_is_explained() {
 }
 
 #[test]
+fn a_number_that_is_none_is_explained_in_plain_words() {
+    let nowhere = "127.0.0.1:1";
+    for arguments in [
+        &["testnet", "many"][..],
+        &["testnet", ""],
+        &["testnet", "99999999999999999999"],
+        &["crawl", nowhere, "--max-addresses", "1e6"],
+        &["dial", nowhere, "--expect", "-1"],
+        &["listen", "--connections", "2.5"],
+    ] {
+        let finished = run(arguments.iter().copied());
+        assert_eq!(finished.status, Some(2), "{finished:?}");
+        for word in ["digit", "parse", "type"] {
+            assert!(!finished.stderr.contains(word), "{finished:?}");
+        }
+    }
+    run(["testnet", "many"]).expect_error(2, "'many' for '<N>': a whole number is expected");
+}
+
+#[test]
 fn what_may_have_been_meant_is_told() {
     let nowhere = "127.0.0.1:1";
     for (arguments, meant) in [
@@ -89,7 +109,7 @@ fn what_may_have_been_meant_is_told() {
 fn an_address_without_a_port_is_explained() {
     for command in [&["listen"][..], &["bench", "--serve"]] {
         let arguments = command.iter().copied().chain(["--bind", "127.0.0.1"]);
-        run(arguments).expect_error(2, "a colon and a port are expected: 127.0.0.1:9732");
+        run(arguments).expect_error(2, "a colon and a port up to 65535 are expected: 127.0.0.1:9732");
     }
 }
 

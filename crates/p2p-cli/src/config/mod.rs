@@ -111,7 +111,7 @@ pub(crate) fn sentence(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
     let sentence = lines.collect::<Vec<_>>().join(" ");
-    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
+    let sentence = in_plain_words(sentence.strip_prefix("error: ").unwrap_or(&sentence));
     let meant = [
         ContextKind::SuggestedSubcommand,
         ContextKind::SuggestedArg,
@@ -126,8 +126,22 @@ pub(crate) fn sentence(error: &clap::Error) -> String {
     });
     match meant {
         Some(meant) => format!("{sentence}; did you mean {meant}?"),
-        None => sentence.to_owned(),
+        None => sentence,
     }
+}
+
+/// What the standard library says of numbers, for those who have typed one.
+fn in_plain_words(sentence: &str) -> String {
+    [
+        "invalid digit found in string",
+        "cannot parse integer from empty string",
+        "number too large to fit in target type",
+        "number too small to fit in target type",
+    ]
+    .iter()
+    .fold(sentence.to_owned(), |text, theirs| {
+        text.replace(theirs, "a whole number is expected, and not too large a one")
+    })
 }
 
 #[cfg(test)]

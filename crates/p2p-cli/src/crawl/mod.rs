@@ -84,6 +84,7 @@ pub(crate) struct Crawl {
 
 impl Crawl {
     pub(crate) async fn run(self, report: &Report, interrupt: &CancellationToken) -> Result<ExitCode, Failure> {
+        self.svg.as_deref().map_or(Ok(()), picture::check)?;
         let network = self.visit.network.to_string();
         let opened = self.state.as_deref().map(|path| StateFile::open(path, &network));
         let (state, before) = opened

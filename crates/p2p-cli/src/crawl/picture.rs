@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     f64::consts::TAU,
     fmt::Write as _,
+    io,
     net::SocketAddr,
     path::Path,
 };
@@ -17,13 +18,25 @@ const SIZE: f64 = 1000.0;
 /// The radius of the outermost ring.
 const OUTER_RING: f64 = 440.0;
 
+/// Fails if the picture could not be written: better before a long crawl than after it.
+pub(super) fn check(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Err(unwritable(path, &io::ErrorKind::IsADirectory.into()));
+    }
+    Draft::write(path, &[])
+        .map(drop)
+        .map_err(|error| unwritable(path, &error))
+}
+
 /// Writes the picture, whole or not at all; what was there before stays if that fails.
 pub(super) fn write(path: &Path, records: &[Record]) -> Result<(), Failure> {
     let written = Draft::write(path, draw(records).as_bytes()).and_then(Draft::publish);
-    written.map_err(|error| {
-        let message = format!("can not write the picture {}: {error}", path.display());
-        Failure::new("picture", "unwritable_picture", message)
-    })
+    written.map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let message = format!("can not write the picture {}: {error}", path.display());
+    Failure::new("picture", "unwritable_picture", message)
 }
 
 /// The picture. All texts in it are addresses and numbers of ours, so there is nothing to escape.

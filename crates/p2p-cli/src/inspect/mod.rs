@@ -105,6 +105,8 @@ impl Inspect {
 fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     Ok(if path == Path::new("-") {
         Box::new(io::stdin())
+    } else if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
     } else {
         Box::new(File::open(path)?)
     })
