@@ -49,6 +49,9 @@ pub(super) enum Excess {
     /// The disk would be too full.
     #[error("{limit} of the disk are to stay free (--keep-free), and {free} bytes are")]
     Disk { limit: ByteSize, free: u64 },
+    /// It would have too many files, however small they are.
+    #[error("the disk has room for {free} more files, and a twentieth of all that it can have is to stay free")]
+    Entries { free: u64 },
 }
 
 impl Excess {
@@ -57,7 +60,7 @@ impl Excess {
         match self {
             Self::File { .. } => "file_too_large",
             Self::Run { .. } => "received_enough",
-            Self::Disk { .. } => "disk_too_full",
+            Self::Disk { .. } | Self::Entries { .. } => "disk_too_full",
         }
     }
 
@@ -66,7 +69,7 @@ impl Excess {
         match self {
             Self::File { limit, .. } => format!("it takes no files of more than {limit}"),
             Self::Run { .. } => "it has taken as much as it wants".to_owned(),
-            Self::Disk { .. } => "it has no room for the file".to_owned(),
+            Self::Disk { .. } | Self::Entries { .. } => "it has no room for the file".to_owned(),
         }
     }
 }
@@ -87,7 +90,9 @@ impl Quota {
         }
         let more = size.saturating_sub(held);
         self.fits(*self.lock(), more)?;
-        self.leaves_enough(directory, more)
+        let disk = Disk::of(directory);
+        disk.as_ref().map_or(Ok(()), Disk::takes_a_file)?;
+        self.leaves_enough(disk.as_ref(), more)
     }
 
     fn fits(&self, taken: u64, more: u64) -> Result<(), Excess> {
@@ -101,10 +106,12 @@ impl Quota {
         Ok(())
     }
 
-    fn leaves_enough(&self, directory: &Path, more: u64) -> Result<(), Excess> {
+    fn leaves_enough(&self, disk: Option<&Disk>, more: u64) -> Result<(), Excess> {
         let limit = self.options.keep_free;
-        match free(directory) {
-            Some(free) if more > free.saturating_sub(limit.get()) => Err(Excess::Disk { limit, free }),
+        match disk {
+            Some(Disk { free, .. }) if more > free.saturating_sub(limit.get()) => {
+                Err(Excess::Disk { limit, free: *free })
+            }
             _ => Ok(()),
         }
     }
@@ -132,7 +139,7 @@ impl Share {
 
     /// Takes so many bytes, which are about to be written into `directory`.
     pub(super) fn take(&mut self, directory: &Path, bytes: u64) -> Result<(), Excess> {
-        self.quota.leaves_enough(directory, bytes)?;
+        self.quota.leaves_enough(Disk::of(directory).as_ref(), bytes)?;
         let mut taken = self.quota.lock();
         self.quota.fits(*taken, bytes)?;
         *taken = taken.saturating_add(bytes);
@@ -153,16 +160,47 @@ impl Drop for Share {
     }
 }
 
-/// How many bytes of the disk anyone may still use, if the system tells.
-#[cfg(unix)]
-fn free(directory: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(directory).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+/// What is left of a disk for everyone.
+#[derive(Clone, Copy, Debug)]
+struct Disk {
+    /// In bytes.
+    free: u64,
+    /// How many files there can be, and how many more of them; 0 if there is no such number.
+    entries: u64,
+    free_entries: u64,
 }
 
-#[cfg(not(unix))]
-fn free(_: &Path) -> Option<u64> {
-    None
+impl Disk {
+    /// Of what a disk can have, one part of files must stay free.
+    ///
+    /// # Security
+    ///
+    /// Empty files take no bytes, but a sender can send very many of them.
+    const ENTRIES_KEPT_FREE: u64 = 20;
+
+    /// That of a directory, if the system tells.
+    #[cfg(unix)]
+    fn of(directory: &Path) -> Option<Self> {
+        let disk = rustix::fs::statvfs(directory).ok()?;
+        Some(Self {
+            free: disk.f_bavail.saturating_mul(disk.f_frsize),
+            entries: disk.f_files,
+            free_entries: disk.f_favail,
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &Path) -> Option<Self> {
+        None
+    }
+
+    fn takes_a_file(&self) -> Result<(), Excess> {
+        let free = self.free_entries;
+        if free < self.entries / Self::ENTRIES_KEPT_FREE {
+            return Err(Excess::Entries { free });
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -214,7 +252,20 @@ mod tests {
         assert!(matches!(Share::of(&all).take(&directory, 1), Err(Excess::Disk { .. })));
         // What takes nothing is no matter.
         assert_eq!(all.check(&directory, 0, 0), Ok(()));
-        let free = free(&directory).unwrap();
+        let Disk { free, .. } = Disk::of(&directory).unwrap();
         assert!(quota(None, None, 0).check(&directory, free * 2, 0).is_err());
+    }
+
+    #[test]
+    fn a_twentieth_of_the_files_that_there_can_be_stays_free() {
+        for (entries, free_entries, is_taken) in [(1000, 50, true), (1000, 49, false), (0, 0, true), (1000, 1000, true)]
+        {
+            let disk = Disk {
+                free: 0,
+                entries,
+                free_entries,
+            };
+            assert_eq!(disk.takes_a_file().is_ok(), is_taken, "{disk:?}");
+        }
     }
 }
