@@ -113,4 +113,11 @@ fn the_disk_keeps_what_is_to_stay_free() {
     assert_eq!(error["error"], "disk_too_full", "{error}");
     assert!(error["message"].as_str().unwrap().contains("--keep-free"), "{error}");
     assert_eq!(directories.received(), [""; 0]);
+    // Some is to even if the user says nothing of it.
+    let help = run(["listen", "--help"]);
+    let words = help.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("--keep-free <SIZE>") && words.contains("[default: 1GB]"),
+        "{words}"
+    );
 }
