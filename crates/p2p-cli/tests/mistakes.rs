@@ -169,7 +169,8 @@ fn a_bad_network() {
 
 #[test]
 fn a_directory_that_is_not_there_is_told_with_the_file_that_was_asked_for() {
-    let address = nobody();
+    let nobody = nobody();
+    let address = &nobody.address;
     for (arguments, status, message) in [
         (
             &[
@@ -184,12 +185,12 @@ fn a_directory_that_is_not_there_is_told_with_the_file_that_was_asked_for() {
             "can not write the identity file /does/not/exist: No such",
         ),
         (
-            &["crawl", &address, "--interval", "0", "--svg", "/does/not/exist"],
+            &["crawl", address, "--interval", "0", "--svg", "/does/not/exist"],
             1,
             "can not write the picture /does/not/exist: No such",
         ),
         (
-            &["crawl", &address, "--interval", "0", "--state", "/does/not/exist"],
+            &["crawl", address, "--interval", "0", "--state", "/does/not/exist"],
             1,
             "can not use /does/not/exist for the state of a crawl: No such",
         ),
@@ -209,7 +210,8 @@ fn a_directory_that_is_not_there_is_told_with_the_file_that_was_asked_for() {
 #[test]
 fn a_directory_in_the_place_of_a_file() {
     let directory = tempfile::tempdir().unwrap();
-    let (place, address) = (text(directory.path()), nobody());
+    let nobody = nobody();
+    let (place, address) = (text(directory.path()), nobody.address.as_str());
     let identity = text(&directory.path().join("identity.json")).to_owned();
     run(["identity", "generate", "--difficulty", "0", "--output", &identity]).expect_success();
     let is_told = |arguments: &[&str], status, message: &str| {
@@ -222,9 +224,9 @@ fn a_directory_in_the_place_of_a_file() {
     is_told(&["inspect", place, "--identity", &identity], 10, "is a directory");
     is_told(&["identity", "show", place], 3, "not a regular file");
     is_told(&["identity", "generate", "--output", place], 7, "exists");
-    is_told(&["send", &address, place], 1, "not a regular file");
-    is_told(&["crawl", &address, "--svg", place], 1, "is a directory");
-    is_told(&["crawl", &address, "--state", place], 1, "directory");
+    is_told(&["send", address, place], 1, "not a regular file");
+    is_told(&["crawl", address, "--svg", place], 1, "is a directory");
+    is_told(&["crawl", address, "--state", place], 1, "directory");
     is_told(&["--config", place, "demo"], 2, "directory");
 }
 
@@ -232,7 +234,7 @@ fn a_directory_in_the_place_of_a_file() {
 #[test]
 fn an_ipv6_address_in_brackets_and_without() {
     // Where there is no IPv6, there is nothing to try.
-    if TcpListener::bind("[::1]:0").is_err() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
         return;
     }
     let mut listener = Running::start(["listen", "--bind", "[::1]:0", "--connections", "3", "--linger", "0"]);
