@@ -7,7 +7,7 @@ use p2p_crypto::{Nonce, OpenBatchError, OpenError, Opener, Piece, Sealer, TAG_SI
 
 use crate::{
     adversary::flip,
-    script::{LONGEST, Script, session},
+    script::{Script, session},
 };
 
 /// How many pieces there are at most: more than are sealed together.
@@ -29,7 +29,7 @@ pub(crate) fn run(data: &[u8]) {
         bytes[16..].copy_from_slice(&u64::from(script.byte() % 64).wrapping_neg().to_be_bytes());
         first = Nonce::from_bytes(bytes);
     }
-    let (mut plaintexts, mut left) = (Vec::new(), LONGEST);
+    let (mut plaintexts, mut left) = (Vec::new(), script.budget());
     for _ in 0..1 + usize::from(script.byte()) % PIECES {
         let piece = script.filled(left);
         left -= piece.len();
@@ -169,5 +169,10 @@ fn open_together(mut opener: Opener, sealed: &[Sealed], plaintexts: &[&[u8]], in
     let error = OpenError::Forged;
     let failed = (intact < sealed.len()).then_some(OpenBatchError { opened: intact, error });
     assert_eq!(result.err(), failed);
+    if failed.is_some() {
+        let (opened, error) = (0, OpenError::AfterFailure);
+        let result = opener.open_batch(&mut pieces(&mut sealed.to_vec()));
+        assert_eq!(result, Err(OpenBatchError { opened, error }));
+    }
     check(&opened, sealed, plaintexts, intact);
 }

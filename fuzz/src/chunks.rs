@@ -1,13 +1,10 @@
 //! Streams of chunks, sealed and opened in every way that there is: each gives the same bytes.
 
 use bytes::BytesMut;
-use p2p_crypto::{Opener, Sealer};
+use p2p_crypto::{Opener, Sealer, TAG_SIZE};
 use p2p_framing::{CHUNK_OVERHEAD, ChunkError, ChunkOpener, ChunkSealer, SealError};
 
-use crate::script::{LONGEST, Script, session};
-
-/// How many bytes a stream has at most before the last run: some hundred KiB, for many chunks of any size.
-const STREAM: usize = 2 * LONGEST;
+use crate::script::{Script, session};
 
 /// How many chunks a piece is cut into at most, or a chunk size of one byte would make a hundred thousand.
 const CHUNKS: usize = 32;
@@ -30,8 +27,8 @@ pub(crate) fn run(data: &[u8]) {
     let size = script.chunk_size();
     let mut sealer = ChunkSealer::new(Sealer::new(key.clone(), first), size);
     let mut twin = Sealer::new(key.clone(), first).with_instruction_set(script.instruction_set());
-    let mut stream = Stream::default();
-    while !script.is_empty() && stream.wire.len() < STREAM {
+    let (mut stream, budget) = (Stream::default(), script.budget());
+    while !script.is_empty() && stream.wire.len() < budget {
         match script.byte() % 8 {
             0 => {
                 stream.honest.get_or_insert(stream.plaintext.len());
@@ -39,7 +36,7 @@ pub(crate) fn run(data: &[u8]) {
                 stream.wire.extend_from_slice(noise);
                 stream.expected.extend_from_slice(noise);
             }
-            way => stream.seal(way, &mut sealer, &mut twin, &mut script),
+            way => stream.seal(way, budget, &mut sealer, &mut twin, &mut script),
         }
     }
     let Stream {
@@ -72,11 +69,16 @@ pub(crate) fn run(data: &[u8]) {
 }
 
 impl Stream {
-    /// Some pieces, sealed by `sealer` in one of its ways, and by `twin` as that is defined.
-    fn seal(&mut self, way: u8, sealer: &mut ChunkSealer, twin: &mut Sealer, script: &mut Script<'_>) {
+    /// Some pieces of as many bytes as are left, sealed by `sealer` in one of its ways, and by `twin` as that is defined.
+    fn seal(&mut self, way: u8, budget: usize, sealer: &mut ChunkSealer, twin: &mut Sealer, script: &mut Script<'_>) {
         let capacity = sealer.chunk_size().max_plaintext();
-        let count = 1 + script.byte() % 24;
-        let pieces: Vec<_> = (0..count).map(|_| script.filled(CHUNKS * capacity)).collect();
+        let mut left = budget.saturating_sub(self.plaintext.len());
+        let pieces = (0..1 + script.byte() % 24).map(|_| {
+            let piece = script.filled(left.min(CHUNKS * capacity));
+            left -= piece.len();
+            piece
+        });
+        let pieces: Vec<_> = pieces.collect();
         let together = pieces.concat();
         self.plaintext.extend_from_slice(&together);
         let mut expect = |plaintext: &[u8]| put_chunk(twin, plaintext, &mut self.expected);
@@ -116,10 +118,10 @@ impl Stream {
 
 /// Appends one chunk, made by hand.
 fn put_chunk(sealer: &mut Sealer, plaintext: &[u8], out: &mut Vec<u8>) {
-    let size = u16::try_from(CHUNK_OVERHEAD - 2 + plaintext.len()).expect("no more than a chunk carries");
+    let size = u16::try_from(TAG_SIZE + plaintext.len()).expect("no more than a chunk carries");
     let start = out.len();
     out.extend_from_slice(&size.to_be_bytes());
-    out.extend_from_slice(&[0; CHUNK_OVERHEAD - 2]);
+    out.extend_from_slice(&[0; TAG_SIZE]);
     out.extend_from_slice(plaintext);
     let (head, data) = out[start..].split_at_mut(CHUNK_OVERHEAD);
     let tag = sealer.seal(data).expect("nonces");
@@ -165,9 +167,20 @@ fn open_one_by_one(opener: Opener, wire: &[u8]) -> Opened {
                 plaintext.extend_from_slice(chunk.plaintext);
                 chunk.wire_size
             }
-            Ok(None) => return (plaintext, None),
+            Ok(None) => {
+                assert!(is_beginning(rest), "a whole chunk was left");
+                return (plaintext, None);
+            }
             Err(error) => return (plaintext, Some(error)),
         };
         rest = &mut rest[size..];
     }
+}
+
+/// Whether there is more to come of a chunk with a valid header.
+fn is_beginning(wire: &[u8]) -> bool {
+    wire.split_first_chunk().is_none_or(|(header, body)| {
+        let size = usize::from(u16::from_be_bytes(*header));
+        size >= TAG_SIZE && body.len() < size
+    })
 }

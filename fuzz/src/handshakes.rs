@@ -1,6 +1,7 @@
 //! The handshake against a remote that knows its keys and sends anything in any step.
 
 use std::{
+    fmt::Debug,
     sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
@@ -66,6 +67,8 @@ struct Remote<'a> {
     opener: ChunkOpener,
     /// The end of a frame of which the beginning has been sent.
     late: BytesMut,
+    /// What the frames carry, `None` for one that is not authentic.
+    bodies: Vec<Option<Vec<u8>>>,
 }
 
 impl Remote<'_> {
@@ -89,6 +92,9 @@ impl Remote<'_> {
     fn make_frame(&mut self) {
         let (how, bytes) = (self.script.byte(), self.script.bytes());
         if how % 8 == 7 {
+            if !bytes.is_empty() {
+                self.bodies.push(None);
+            }
             return self.late.extend_from_slice(bytes);
         }
         let mut body = bytes.to_vec();
@@ -103,10 +109,15 @@ impl Remote<'_> {
             .expect("no more than a chunk carries");
         if how % 8 == 6 {
             let place = self.script.below(self.late.len());
-            if let Some(byte) = self.late.get_mut(place) {
-                *byte ^= 1 << (how >> 5);
-            }
+            self.late[place] ^= 1 << (how >> 5);
         }
+        self.bodies.push((how % 8 != 6).then_some(body));
+    }
+
+    /// Whether so many frames are authentic and the last carries something that `is_right`.
+    fn has_sent(&self, frames: usize, is_right: impl FnOnce(&[u8]) -> bool) -> bool {
+        let sent = self.bodies.iter().take(frames).flatten();
+        sent.clone().count() == frames && sent.last().is_some_and(|body| is_right(body))
     }
 
     /// What we send must be one chunk that opens, and is returned.
@@ -165,9 +176,12 @@ fn play(role: Role, data: &[u8]) -> Option<Established<NodeMetadata>> {
         sealer: ChunkSealer::new(Sealer::new(CHANNEL_KEY.clone(), nonces.sealing), ChunkSize::MAX),
         opener: ChunkOpener::new(Opener::new(CHANNEL_KEY.clone(), nonces.opening)),
         late: BytesMut::new(),
+        bodies: Vec::new(),
     };
     assert_eq!(remote.open(&output), [0, 0]);
-    let peer = receive(metadata, &mut input, now, |input| remote.feed(input))?;
+    let peer = receive(metadata, &mut input, now, |input| remote.feed(input));
+    assert_eq!(peer.is_some(), remote.has_sent(1, |metadata| metadata.len() == 2));
+    let peer = peer?;
     assert_eq!(peer.info().peer_id, THEIRS.peer_id());
     if remote.script.byte() % 8 == 7 {
         let (motive, points) = (RejectionMotive::TooManyConnections, PointList::default());
@@ -178,7 +192,9 @@ fn play(role: Role, data: &[u8]) -> Option<Established<NodeMetadata>> {
     }
     let (acks, output) = peer.accept(deadline).expect("nonces");
     assert_eq!(Ack::decode(&remote.open(&output)).ok(), Some(Ack::Ack));
-    let mut established = receive(acks, &mut input, now, |input| remote.feed(input))?;
+    let established = receive(acks, &mut input, now, |input| remote.feed(input));
+    assert_eq!(established.is_some(), remote.has_sent(2, |ack| ack == [0]));
+    let mut established = established?;
     check_session(&mut established.sealer, &mut remote.opener);
     // What else the remote has sealed is not read here, and what it sends then would not be the next chunk.
     if input.is_empty() && remote.late.is_empty() {
@@ -202,13 +218,20 @@ pub(crate) fn receive<S: Step>(
     input: &mut BytesMut,
     now: Instant,
     mut feed: impl FnMut(&mut BytesMut) -> bool,
-) -> Option<S::Next> {
+) -> Option<S::Next>
+where
+    S::Error: Debug,
+{
     loop {
         let before = input.len();
         match step.receive(input, now) {
             Ok(Progress::Done(next)) => return Some(next),
             Ok(Progress::NeedMore(same)) => step = same,
-            Err(_) => return None,
+            Err(error) => {
+                // That would take our own secret key.
+                assert!(!format!("{error:?}").starts_with("Myself"));
+                return None;
+            }
         }
         assert!(input.len() <= before);
         // Whoever keeps so much has enough for any step.

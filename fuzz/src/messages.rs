@@ -30,6 +30,13 @@ enum Kind {
 
 pub(crate) fn raw(data: &[u8]) {
     check::<_, Bytes>(|| RawEncoding::new(MAXIMUM), data);
+    // They have one encoding, so the bytes are the same.
+    let (mut input, mut again) = (BytesMut::from(data), BytesMut::new());
+    let mut encoding = RawEncoding::new(MAXIMUM);
+    while let Ok(Some(message)) = encoding.decode(&mut input) {
+        encoding.encode(message, &mut again).expect("it was no larger");
+    }
+    assert_eq!(again, data[..data.len() - input.len()]);
 }
 
 pub(crate) fn control(data: &[u8]) {

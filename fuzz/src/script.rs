@@ -73,11 +73,11 @@ impl<'a> Script<'a> {
         number.checked_rem(end).unwrap_or(0)
     }
 
-    /// A length up to `most`: often a short one, which takes a single byte.
+    /// A length up to `most`: mostly a short one, which takes a single byte, and little time.
     pub(crate) fn length(&mut self, most: usize) -> usize {
         let length = match self.byte() {
-            short @ ..192 => usize::from(short),
-            192..248 => self.below(8192),
+            short @ ..232 => usize::from(short),
+            232..253 => self.below(8192),
             _ => self.below(most + 1),
         };
         length.min(most)
@@ -89,6 +89,15 @@ impl<'a> Script<'a> {
         let start = self.filled % LONGEST;
         self.filled += length;
         &NOISE[start..start + length]
+    }
+
+    /// How many bytes an input may make in all: seldom many, since the fuzzer learns more from many short streams.
+    pub(crate) fn budget(&mut self) -> usize {
+        match self.byte() {
+            ..224 => 8 * 1024,
+            224..252 => LONGEST / 2,
+            252.. => 2 * LONGEST,
+        }
     }
 
     /// As many bytes as the next one says, and as there are.

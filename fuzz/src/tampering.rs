@@ -2,6 +2,7 @@
 //! more.
 
 use std::{
+    fmt::Debug,
     iter, mem,
     ops::Range,
     time::{Duration, Instant},
@@ -19,7 +20,7 @@ use tokio_util::codec::{Decoder, Encoder};
 use crate::{
     adversary::Adversary,
     handshakes::{check_session, local, ours, receive, theirs},
-    script::{LONGEST, Script, derived, session},
+    script::{Script, derived, session},
 };
 
 /// How many chunks a message takes at most, or a chunk size of one byte would make a hundred thousand.
@@ -76,8 +77,10 @@ pub(crate) fn stream(data: &[u8]) {
 /// Up to eight messages of at most so many bytes, where each lies in the plaintext, and that.
 fn messages(script: &mut Script<'_>, most: usize) -> (Vec<Bytes>, Vec<Range<usize>>, BytesMut) {
     let (mut messages, mut places, mut plaintext) = (Vec::new(), Vec::new(), BytesMut::new());
+    let mut left = script.budget();
     for _ in 0..=script.byte() % 8 {
-        let message = Bytes::from_static(script.filled(most.min(2 * LONGEST - plaintext.len().min(2 * LONGEST))));
+        let message = Bytes::from_static(script.filled(left.min(most)));
+        left -= message.len();
         let start = plaintext.len();
         RawEncoding::default()
             .encode(message.clone(), &mut plaintext)
@@ -181,7 +184,13 @@ pub(crate) fn handshake(data: &[u8]) {
     let right: Side = right.and_then(|step| take(step, &mut right_input, &mut script, now));
     match (left, right) {
         (Ok(mut left), Ok(mut right)) => {
-            // Whatever was added behind the handshake, the session is the same at both ends.
+            // Whatever was added behind the handshake, each knows the truth about the other, and the session is the same
+            // at both ends.
+            for info in [&left.info, &right.info] {
+                assert_eq!(info.announced_version, local(ours()).announced_version);
+                assert_eq!((info.advertised_port, info.private_node), (None, false));
+                assert_eq!(info.remote_metadata, NodeMetadata::default());
+            }
             check_session(&mut left.sealer, &mut right.opener);
             check_session(&mut right.sealer, &mut left.opener);
         }
@@ -191,7 +200,10 @@ pub(crate) fn handshake(data: &[u8]) {
 
 /// Takes a step with bytes that arrive in two reads. `Err` if it failed, or waits for bytes that never come and then fails
 /// at its deadline.
-fn take<S: Step>(step: S, input: &mut BytesMut, script: &mut Script<'_>, now: Instant) -> Result<S::Next, ()> {
+fn take<S: Step>(step: S, input: &mut BytesMut, script: &mut Script<'_>, now: Instant) -> Result<S::Next, ()>
+where
+    S::Error: Debug,
+{
     let first = match script.below(256) {
         0 => input.len(),
         count => count.min(input.len()),
