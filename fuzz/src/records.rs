@@ -45,6 +45,7 @@ pub(crate) fn point(data: &[u8]) {
         assert_eq!(Point::decode(&mut WireReader::new(&wire)).ok(), Some(point));
     }
     if let Ok(points) = PointList::decode(data) {
+        assert!(points.as_slice().len() <= PointList::MAX_LENGTH);
         let mut wire = BytesMut::new();
         points.encode(&mut wire);
         assert_eq!(PointList::decode(&wire).ok(), Some(points));
