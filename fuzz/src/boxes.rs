@@ -30,7 +30,7 @@ pub(crate) fn run(data: &[u8]) {
         first = Nonce::from_bytes(bytes);
     }
     let (mut plaintexts, mut left) = (Vec::new(), script.budget());
-    for _ in 0..1 + usize::from(script.byte()) % PIECES {
+    for _ in 0..script.count(PIECES) {
         let piece = script.filled(left);
         left -= piece.len();
         plaintexts.push(piece);

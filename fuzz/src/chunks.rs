@@ -6,8 +6,12 @@ use p2p_framing::{CHUNK_OVERHEAD, ChunkError, ChunkOpener, ChunkSealer, SealErro
 
 use crate::script::{Script, session};
 
-/// How many chunks a piece is cut into at most, or a chunk size of one byte would make a hundred thousand.
-const CHUNKS: usize = 32;
+/// How many full chunks there are at most, or a chunk size of one byte would make a hundred thousand: more than are sealed
+/// and opened together.
+const CHUNKS: usize = 96;
+
+/// How many pieces are sealed at once at most: more than stay apart in one chunk.
+const PIECES: usize = 24;
 
 /// What was sealed, and sent without being sealed.
 #[derive(Default)]
@@ -27,7 +31,8 @@ pub(crate) fn run(data: &[u8]) {
     let size = script.chunk_size();
     let mut sealer = ChunkSealer::new(Sealer::new(key.clone(), first), size);
     let mut twin = Sealer::new(key.clone(), first).with_instruction_set(script.instruction_set());
-    let (mut stream, budget) = (Stream::default(), script.budget());
+    let budget = script.budget().min(CHUNKS * size.max_plaintext());
+    let mut stream = Stream::default();
     while !script.is_empty() && stream.wire.len() < budget {
         match script.byte() % 8 {
             0 => {
@@ -73,8 +78,8 @@ impl Stream {
     fn seal(&mut self, way: u8, budget: usize, sealer: &mut ChunkSealer, twin: &mut Sealer, script: &mut Script<'_>) {
         let capacity = sealer.chunk_size().max_plaintext();
         let mut left = budget.saturating_sub(self.plaintext.len());
-        let pieces = (0..1 + script.byte() % 24).map(|_| {
-            let piece = script.filled(left.min(CHUNKS * capacity));
+        let pieces = (0..script.count(PIECES)).map(|_| {
+            let piece = script.filled(left);
             left -= piece.len();
             piece
         });
@@ -178,7 +183,7 @@ fn open_one_by_one(opener: Opener, wire: &[u8]) -> Opened {
 }
 
 /// Whether there is more to come of a chunk with a valid header.
-fn is_beginning(wire: &[u8]) -> bool {
+pub(crate) fn is_beginning(wire: &[u8]) -> bool {
     wire.split_first_chunk().is_none_or(|(header, body)| {
         let size = usize::from(u16::from_be_bytes(*header));
         size >= TAG_SIZE && body.len() < size

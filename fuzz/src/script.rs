@@ -91,12 +91,20 @@ impl<'a> Script<'a> {
         &NOISE[start..start + length]
     }
 
+    /// From one to `most`, and mostly a few.
+    pub(crate) fn count(&mut self, most: usize) -> usize {
+        1 + match self.byte() {
+            few @ ..240 => usize::from(few % 8),
+            _ => self.below(most),
+        }
+    }
+
     /// How many bytes an input may make in all: seldom many, since the fuzzer learns more from many short streams.
     pub(crate) fn budget(&mut self) -> usize {
         match self.byte() {
-            ..224 => 8 * 1024,
-            224..252 => LONGEST / 2,
-            252.. => 2 * LONGEST,
+            ..240 => 8 * 1024,
+            240..254 => LONGEST / 2,
+            254.. => 2 * LONGEST,
         }
     }
 

@@ -19,12 +19,13 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use crate::{
     adversary::Adversary,
+    chunks::is_beginning,
     handshakes::{check_session, local, ours, receive, theirs},
     script::{Script, derived, session},
 };
 
-/// How many chunks a message takes at most, or a chunk size of one byte would make a hundred thousand.
-const CHUNKS: usize = 16;
+/// How many full chunks there are at most, or a chunk size of one byte would make a hundred thousand.
+const CHUNKS: usize = 64;
 
 /// Messages over an established session.
 pub(crate) fn stream(data: &[u8]) {
@@ -68,18 +69,19 @@ pub(crate) fn stream(data: &[u8]) {
         !changed || !whole || failed || !input.is_empty(),
         "a change went unnoticed"
     );
+    assert!(failed || is_beginning(&input), "a bad header went unnoticed");
     // Whatever is in front of the first change has arrived.
     let intact = plaintext_in(&frames, common(&arriving, &honest));
     let complete = ends.iter().filter(|range| range.end <= intact).count();
     assert!(received.len() >= complete, "a message in front of the change was lost");
 }
 
-/// Up to eight messages of at most so many bytes, where each lies in the plaintext, and that.
+/// Up to eight messages of at most so many bytes in all, where each lies in the plaintext, and that.
 fn messages(script: &mut Script<'_>, most: usize) -> (Vec<Bytes>, Vec<Range<usize>>, BytesMut) {
     let (mut messages, mut places, mut plaintext) = (Vec::new(), Vec::new(), BytesMut::new());
-    let mut left = script.budget();
+    let mut left = script.budget().min(most);
     for _ in 0..=script.byte() % 8 {
-        let message = Bytes::from_static(script.filled(left.min(most)));
+        let message = Bytes::from_static(script.filled(left));
         left -= message.len();
         let start = plaintext.len();
         RawEncoding::default()

@@ -235,7 +235,11 @@ fn fuzz_one(workspace: &Workspace, program: &Path, directory: &Path, target: &st
     ]);
     match budget {
         Budget::Seconds(seconds) => {
-            command.arg(format!("-max_total_time={seconds}"));
+            // Inputs that take long are built upon less often: twice as many are tried.
+            command.args([
+                format!("-max_total_time={seconds}"),
+                "-entropic_scale_per_exec_time=1".to_owned(),
+            ]);
         }
         Budget::Runs(runs) => {
             command.args([format!("-runs={runs}"), "-seed=1".to_owned()]);
