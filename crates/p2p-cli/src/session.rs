@@ -10,8 +10,8 @@ use bytes::Bytes;
 use p2p_crypto::Role;
 use p2p_framing::{PointList, encoding::RawEncoding};
 use p2p_socket::{
-    AcceptError, Authenticated, CloseError, Config, Connection, ConnectionError, ConnectionOptions, Control,
-    DisconnectionReason, Drain, NodeMetadata, RejectionMotive, Sender, SupportedVersions, authenticate,
+    AcceptError, Authenticated, CloseError, Config, Connection, ConnectionError, ConnectionOptions, Control, DisconnectionReason, Drain,
+    NodeMetadata, RejectionMotive, Sender, SupportedVersions, authenticate,
 };
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
