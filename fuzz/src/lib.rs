@@ -3,6 +3,9 @@
 //! `cargo xtask fuzz` runs them under libFuzzer, which looks for inputs that reach new code. Each begins with the inputs
 //! in `fuzz/seeds/NAME`, which `cargo test` runs, too.
 
+mod adversary;
+mod boxes;
+mod chunks;
 mod handshakes;
 mod messages;
 mod records;
@@ -30,7 +33,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target {
         name: "chunk_stream",
-        run: messages::chunks,
+        run: chunks::run,
     },
     Target {
         name: "connection_message",
@@ -63,6 +66,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "raw_messages",
         run: messages::raw,
+    },
+    Target {
+        name: "sealed_boxes",
+        run: boxes::run,
     },
     Target {
         name: "tampered_handshake",

@@ -13,17 +13,22 @@ use crate::{Outcome, process};
 /// What makes the compiler count which code an input reaches. cargo-fuzz passes the same, and asks for a nightly compiler
 /// only because of the sanitizers that it adds for code with `unsafe`.
 ///
-/// Only our own crates are compiled with it: a curve or a cipher of others is not what is under test, and is many times
-/// slower when each of its comparisons is reported. Remove the folder of the fuzzer after a change; cargo does not know of
+/// Only our own crates are compiled with it: a curve or a cipher of others is not what is under test. Remove the folder of the fuzzer after a change; cargo does not know of
 /// these flags.
 const INSTRUMENTATION: &[&str] = &[
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
     "-Cllvm-args=-sanitizer-coverage-pc-table",
-    "-Cllvm-args=-sanitizer-coverage-trace-compares",
     "-Ccodegen-units=1",
 ];
+
+/// What reports both sides of each comparison, so that the fuzzer finds values that it would hardly guess.
+const COMPARISONS: &str = "-Cllvm-args=-sanitizer-coverage-trace-compares";
+
+/// The crate whose comparisons are not reported. Most are of counters within its ciphers, and would take half of the time; and
+/// of tags, which the fuzzer should not learn.
+const WITHOUT_COMPARISONS: &str = "p2p_crypto";
 
 /// Set while cargo calls this program in place of the compiler.
 const AS_COMPILER: &str = "XTASK_FUZZ_COMPILER";
@@ -171,8 +176,12 @@ pub(crate) fn compile(arguments: &[String]) -> ExitCode {
     let Some((compiler, arguments)) = arguments.split_first() else {
         return ExitCode::FAILURE;
     };
-    let status = Command::new(compiler).args(arguments).args(INSTRUMENTATION).status();
-    match status {
+    let mut command = Command::new(compiler);
+    command.args(arguments).args(INSTRUMENTATION);
+    if !arguments.iter().any(|argument| argument == WITHOUT_COMPARISONS) {
+        command.arg(COMPARISONS);
+    }
+    match command.status() {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
@@ -213,17 +222,24 @@ fn fuzz_one(workspace: &Workspace, program: &Path, directory: &Path, target: &st
         fs::create_dir_all(folder).map_err(|error| format!("can not create {}: {error}", folder.display()))?;
     }
     let mut command = Command::new(program);
+    // Freed memory is kept, or every long stream would begin with page faults.
+    let keep = 1 << 25;
+    command.env("MALLOC_MMAP_THRESHOLD_", keep.to_string());
+    command.env("MALLOC_TRIM_THRESHOLD_", keep.to_string());
     command.env("FUZZ_TARGET", target).args([
         format!("-timeout={TIMEOUT}"),
         format!("-rss_limit_mb={MEMORY}"),
         format!("-max_len={MAX_INPUT}"),
         format!("-artifact_prefix={}/{target}-", findings.display()),
-        "-verbosity=0".to_owned(),
         "-print_final_stats=1".to_owned(),
     ]);
     match budget {
         Budget::Seconds(seconds) => {
-            command.arg(format!("-max_total_time={seconds}"));
+            // Inputs that take long are built upon less often: twice as many are tried.
+            command.args([
+                format!("-max_total_time={seconds}"),
+                "-entropic_scale_per_exec_time=1".to_owned(),
+            ]);
         }
         Budget::Runs(runs) => {
             command.args([format!("-runs={runs}"), "-seed=1".to_owned()]);
@@ -236,11 +252,18 @@ fn fuzz_one(workspace: &Workspace, program: &Path, directory: &Path, target: &st
         line.map_or("?", str::trim).to_owned()
     };
     println!(
-        "{target}: {} executions, {} a second, nothing found",
+        "{target}: {} executions, {} a second, {} places reached, nothing found",
         number("stat::number_of_executed_units:"),
-        number("stat::average_exec_per_sec:")
+        number("stat::average_exec_per_sec:"),
+        places_reached(&statistics)
     );
     Ok(())
+}
+
+/// How many places in the code have been reached, by the last line that tells it.
+fn places_reached(log: &str) -> &str {
+    let told = log.rsplit_once(" cov: ").map(|(_, behind)| behind);
+    told.and_then(|behind| behind.split_whitespace().next()).unwrap_or("?")
 }
 
 #[cfg(test)]
@@ -272,6 +295,13 @@ mod tests {
         assert_eq!(Budget::Seconds(600).shared(2, 12), Budget::Seconds(100));
         assert_eq!(Budget::Seconds(1).shared(1, 12), Budget::Seconds(1));
         assert_eq!(Budget::Runs(7).shared(2, 12), Budget::Runs(7));
+    }
+
+    #[test]
+    fn the_coverage_is_that_of_the_last_line() {
+        let log = "#2\tINITED cov: 3 ft: 4 corp: 1/1b\n#9\tDONE   cov: 51 ft: 60 corp: 2/9b\nstat::peak_rss_mb: 7";
+        assert_eq!(places_reached(log), "51");
+        assert_eq!(places_reached("nothing of it"), "?");
     }
 
     #[test]

@@ -9,16 +9,26 @@ mod assembly;
 mod fast;
 #[cfg(any(test, not(feature = "fast")))]
 pub(crate) mod portable;
+#[cfg(fuzzing)]
+mod remembered;
 mod session;
 
 #[cfg(all(feature = "fast", target_arch = "x86_64"))]
-pub(crate) use assembly::{public_key, shared_point};
+use assembly as agreement;
+#[cfg(all(feature = "fast", not(target_arch = "x86_64")))]
+use fast as agreement;
+#[cfg(not(feature = "fast"))]
+use portable as agreement;
+
+pub(crate) use agreement::public_key;
+#[cfg(not(fuzzing))]
+pub(crate) use agreement::shared_point;
 #[cfg(feature = "fast")]
 pub(crate) use fast::{hsalsa20, open, seal};
-#[cfg(all(feature = "fast", not(target_arch = "x86_64")))]
-pub(crate) use fast::{public_key, shared_point};
 #[cfg(not(feature = "fast"))]
-pub(crate) use portable::{hsalsa20, open, public_key, seal, shared_point};
+pub(crate) use portable::{hsalsa20, open, seal};
+#[cfg(fuzzing)]
+pub(crate) use remembered::shared_point;
 pub(crate) use session::SessionCipher;
 
 /// The tag is not that of the ciphertext under this key and nonce.
