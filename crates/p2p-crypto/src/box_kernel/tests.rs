@@ -115,7 +115,12 @@ fn every_short_length_is_that_of_the_portable_crates() {
 fn long_lengths_are_those_of_the_portable_crates() {
     let around_powers = (11..=15)
         .flat_map(|power| [-33, -32, -31, -1, 0, 1].map(|offset| (1_usize << power).saturating_add_signed(offset)));
-    for length in around_powers.chain([65_503, 65_504, 65_516, 65_517, 65_518, 65_519, 65_535, 65_536, 65_537]) {
+    // Behind the head come pairs of groups of blocks, a single group and the rest.
+    let around_groups = (1..=5).flat_map(|groups| (991..=993).map(move |head| head + groups * 1024));
+    for length in around_powers
+        .chain(around_groups)
+        .chain([65_503, 65_504, 65_516, 65_517, 65_518, 65_519, 65_535, 65_536, 65_537])
+    {
         assert_agreement(&[1; 32], &[2; 24], length, 0);
         assert_agreement(&[1; 32], &[2; 24], length, length % 63 + 1);
     }

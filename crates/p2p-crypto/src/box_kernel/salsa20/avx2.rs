@@ -44,8 +44,8 @@ pub(in super::super) fn xor_run(subkey: &Subkey, first: Position, mut source: So
     let (groups, rest) = data.as_chunks_mut::<{ LANES * BLOCK }>();
     for group in groups {
         let elsewhere = source.next(group);
-        let [words] = mixed(&[state(subkey, consecutive(position))]);
-        for (index, (row, block)) in rows(words).into_iter().zip(group.as_chunks_mut().0).enumerate() {
+        let rows = rows(mixed(&state(subkey, consecutive(position))));
+        for (index, (row, block)) in rows.into_iter().zip(group.as_chunks_mut().0).enumerate() {
             let bytes = match elsewhere {
                 Some(bytes) => load(&bytes.as_chunks().0[index]),
                 None => load(block),
@@ -60,8 +60,8 @@ pub(in super::super) fn xor_run(subkey: &Subkey, first: Position, mut source: So
     if !rest.is_empty() {
         source.fill(rest);
         let mut keystream = Aligned([0; LANES * BLOCK]);
-        let [words] = mixed(&[state(subkey, consecutive(position))]);
-        for (row, block) in rows(words).into_iter().zip(keystream.0.as_chunks_mut().0) {
+        let rows = rows(mixed(&state(subkey, consecutive(position))));
+        for (row, block) in rows.into_iter().zip(keystream.0.as_chunks_mut().0) {
             store(row, block);
         }
         xor(rest, &keystream.0);

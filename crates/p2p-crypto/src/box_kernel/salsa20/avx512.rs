@@ -32,32 +32,16 @@ fn rotate<const LEFT: i32, const RIGHT: i32>(words: __m512i) -> __m512i {
 #[target_feature(enable = "avx2,avx512f,avx512bw")]
 pub(in super::super) fn keystream(subkey: &Subkey, positions: &[Position], out: &mut [u8]) {
     align_stack();
-    for (positions, out) in positions.chunks(2 * LANES).zip(out.chunks_mut(2 * GROUP)) {
-        match positions.as_chunks() {
-            ([first, second], _) => {
-                let states = [state(subkey, columns(first)), state(subkey, columns(second))];
-                write(mixed(&states), out);
-            }
-            (whole, part) => {
-                let (whole_out, part_out) = out.split_at_mut(whole.len() * GROUP);
-                if let [whole] = whole {
-                    write(mixed(&[state(subkey, columns(whole))]), whole_out);
-                }
-                // Half a vector is not half the work, but two thirds of the time.
-                if part.len() <= LANES / 2 {
-                    super::avx2::keystream(subkey, part, part_out);
-                } else {
-                    write([words(subkey, part)], part_out);
-                }
-            }
+    for (positions, out) in positions.chunks(LANES).zip(out.chunks_mut(GROUP)) {
+        // Half a vector is not half the work, but two thirds of the time.
+        if positions.len() <= LANES / 2 {
+            super::avx2::keystream(subkey, positions, out);
+            continue;
         }
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn write<const N: usize>(groups: [[__m512i; 16]; N], out: &mut [u8]) {
-    for (words, out) in groups.into_iter().zip(out.chunks_mut(GROUP)) {
+        let words = match positions.first_chunk() {
+            Some(whole) => mixed(&state(subkey, columns(whole))),
+            None => words(subkey, positions),
+        };
         for (row, out) in rows(words).into_iter().zip(out.as_chunks_mut().0) {
             store(row, out);
         }
@@ -85,48 +69,59 @@ fn columns(positions: &[Position; LANES]) -> [__m512i; 4] {
     .map(|quarters| _mm512_permutexvar_epi32(order, quarters))
 }
 
+/// Adds keystream, what comes of the rounds and the state in front of them, to a group of blocks that lie elsewhere or in
+/// their place. A macro, because sixteen vectors that a function takes go through memory.
+macro_rules! xor_group {
+    ($words:expr, $state:expr, $elsewhere:expr, $group:expr) => {
+        let rows = rows(sums($words, $state));
+        if let Some(elsewhere) = $elsewhere {
+            for (row, (bytes, block)) in rows
+                .into_iter()
+                .zip(elsewhere.as_chunks().0.iter().zip($group.as_chunks_mut().0))
+            {
+                store(_mm512_xor_si512(load(bytes), row), block);
+            }
+        } else {
+            for (row, block) in rows.into_iter().zip($group.as_chunks_mut().0) {
+                store(_mm512_xor_si512(load(block), row), block);
+            }
+        }
+    };
+}
+
 /// Adds the keystream from the `first` position on to the `source`, into `data`. Its number is a multiple of [`LANES`].
 #[target_feature(enable = "avx2,avx512f,avx512bw")]
 pub(in super::super) fn xor_run(subkey: &Subkey, first: Position, mut source: Source<'_>, data: &mut [u8]) {
     align_stack();
     let mut position = first;
-    let (groups, rest) = data.as_chunks_mut();
-    let (pairs, single) = groups.as_chunks_mut::<2>();
-    for pair in pairs {
-        xor_groups(subkey, &mut position, &mut source, pair);
+    let (groups, rest) = data.as_chunks_mut::<GROUP>();
+    let (pairs, single) = groups.as_chunks_mut();
+    for [first, second] in pairs {
+        let (first_elsewhere, second_elsewhere) = (source.next(first), source.next(second));
+        let first_state = state(subkey, consecutive(position));
+        position = further(position, LANES);
+        let second_state = state(subkey, consecutive(position));
+        position = further(position, LANES);
+        // The rounds of one group wait for each other, so those of two take turns, even though their words do not all fit
+        // into the registers.
+        let (mut x, mut y) = (first_state, second_state);
+        for _ in 0..10 {
+            round::<0>(&mut x);
+            round::<0>(&mut y);
+            round::<1>(&mut x);
+            round::<1>(&mut y);
+        }
+        xor_group!(x, &first_state, first_elsewhere, first);
+        xor_group!(y, &second_state, second_elsewhere, second);
     }
     for group in single {
-        xor_groups(subkey, &mut position, &mut source, std::array::from_mut(group));
+        let elsewhere = source.next(group);
+        let state = state(subkey, consecutive(position));
+        xor_group!(rounds(state), &state, elsewhere, group);
+        position = further(position, LANES);
     }
     if !rest.is_empty() {
         super::avx2::xor_run(subkey, position, source, rest);
-    }
-}
-
-/// The rounds of one group alone would wait for each other: two take less than twice as long.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn xor_groups<const N: usize>(
-    subkey: &Subkey,
-    position: &mut Position,
-    source: &mut Source<'_>,
-    groups: &mut [[u8; GROUP]; N],
-) {
-    let mut elsewhere = [None; N];
-    let mut states = [[_mm512_setzero_si512(); 16]; N];
-    for ((elsewhere, state_of), group) in elsewhere.iter_mut().zip(&mut states).zip(&mut *groups) {
-        *elsewhere = source.next(group);
-        *state_of = state(subkey, consecutive(*position));
-        *position = further(*position, LANES);
-    }
-    for ((words, elsewhere), group) in mixed(&states).into_iter().zip(elsewhere).zip(groups) {
-        for (index, (row, block)) in rows(words).into_iter().zip(group.as_chunks_mut().0).enumerate() {
-            let bytes = match elsewhere {
-                Some(bytes) => load(&bytes.as_chunks().0[index]),
-                None => load(block),
-            };
-            store(_mm512_xor_si512(bytes, row), block);
-        }
     }
 }
 

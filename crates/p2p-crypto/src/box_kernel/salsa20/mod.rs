@@ -90,8 +90,7 @@ macro_rules! words {
                 }
             }
             let [low, high, block, above] = columns;
-            let [words] = mixed(&[state(subkey, [$gather(low), $gather(high), $gather(block), $gather(above)])]);
-            words
+            mixed(&state(subkey, [$gather(low), $gather(high), $gather(block), $gather(above)]))
         }
 
         /// The state in front of the rounds.
@@ -131,25 +130,31 @@ macro_rules! words {
             }
         }
 
-        /// Ten double rounds, and the state added to what comes of them; for two states with a round of each in turns.
+        /// Ten double rounds.
         #[inline]
         $(#[$attribute])*
-        fn mixed<const N: usize>(states: &[[$vector; 16]; N]) -> [[$vector; 16]; N] {
-            let mut mixed = *states;
+        fn rounds(mut words: [$vector; 16]) -> [$vector; 16] {
             for _ in 0..10 {
-                for x in &mut mixed {
-                    round::<0>(x);
-                }
-                for x in &mut mixed {
-                    round::<1>(x);
-                }
+                round::<0>(&mut words);
+                round::<1>(&mut words);
             }
-            for (x, state) in mixed.iter_mut().zip(states) {
-                for (word, first) in x.iter_mut().zip(state) {
-                    *word = $add(*word, *first);
-                }
+            words
+        }
+
+        /// The words after the rounds plus those of the state.
+        #[inline]
+        $(#[$attribute])*
+        fn sums(mut words: [$vector; 16], state: &[$vector; 16]) -> [$vector; 16] {
+            for (word, first) in words.iter_mut().zip(state) {
+                *word = $add(*word, *first);
             }
-            mixed
+            words
+        }
+
+        #[inline]
+        $(#[$attribute])*
+        fn mixed(state: &[$vector; 16]) -> [$vector; 16] {
+            sums(rounds(*state), state)
         }
     };
 }
