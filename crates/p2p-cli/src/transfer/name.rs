@@ -9,7 +9,9 @@ const MAX_NAME_SIZE: usize = 200;
 /// direction of writing and so makes a program look like a picture, not hidden, not too long.
 pub(super) fn plain_name(offered: &str) -> String {
     let last = offered.rsplit(['/', '\\']).next().unwrap_or_default();
+    // Spaces first: a dot behind them would become the first character.
     let mut name: String = last
+        .trim_start()
         .chars()
         .map(|c| {
             if is_printable(c) && !"<>:\"|?*".contains(c) {
@@ -19,14 +21,14 @@ pub(super) fn plain_name(offered: &str) -> String {
             }
         })
         .collect();
-    // A leading dot would hide the file, or name a directory.
+    // A leading dot would hide the file, name a directory, or make of it a part that waits for someone else.
     if name.starts_with('.') {
         name.replace_range(..1, "_");
     }
     while name.len() > MAX_NAME_SIZE {
         name.pop();
     }
-    let name = name.trim_end_matches(['.', ' ']).trim_start();
+    let name = name.trim_end_matches(['.', ' ']);
     if name.is_empty() {
         "file".to_owned()
     } else {
@@ -64,6 +66,9 @@ mod tests {
             ("a/", "file"),
             ("  ", "file"),
             (".bashrc", "_bashrc"),
+            (" .bashrc", "_bashrc"),
+            ("\n\t\u{3000}.bashrc", "_bashrc"),
+            ("a/ ..", "_"),
             ("a\0\n\x1b[2Jb", "a___[2Jb"),
             ("photo\u{202e}gpj.exe", "photo_gpj.exe"),
             ("a. .", "a"),
