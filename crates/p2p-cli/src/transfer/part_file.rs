@@ -133,6 +133,8 @@ impl PartFile {
             self.file.seek(SeekFrom::Start(length))?;
             Ok(self)
         } else {
+            // Whoever looked meanwhile could lock or remove the new file before it is locked here.
+            let _looking = look();
             Self::unrelated(&self.directory, self.name.clone(), self.owner.clone())
         }
     }
@@ -229,11 +231,18 @@ fn start(name: &str, offer: &Offer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{
+        fs,
+        sync::atomic::{AtomicBool, Ordering::Relaxed},
+        thread,
+    };
 
     use p2p_crypto::PeerId;
 
-    use super::{super::waiting_parts::MOST_KEPT, *};
+    use super::{
+        super::waiting_parts::{MOST_KEPT, tidy},
+        *,
+    };
 
     fn offer(size: u64) -> Offer {
         Offer {
@@ -319,6 +328,32 @@ mod tests {
         let read = |path: Option<PathBuf>| fs::read(path.unwrap()).unwrap();
         assert_eq!(read(one.finish().unwrap()), b"one");
         assert_eq!(read(other.finish().unwrap()), b"other");
+    }
+
+    #[test]
+    fn who_looks_for_parts_is_not_in_the_way_of_who_begins_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        open(directory.path(), &offer(100_000)).write(&[7; 70_000]).unwrap();
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !done.load(Relaxed) {
+                        tidy(directory.path(), 1);
+                    }
+                });
+            }
+            let mut failures = 0;
+            for _ in 0..500 {
+                let begun = open(directory.path(), &offer(100_000)).resume(&[0; 32]);
+                let finished = begun.and_then(PartFile::finish);
+                failures +=
+                    usize::from(!finished.is_ok_and(|path| path.is_some_and(|path| fs::remove_file(path).is_ok())));
+            }
+            done.store(true, Relaxed);
+            assert_eq!(failures, 0);
+        });
+        assert_eq!(names(directory.path()).len(), 1);
     }
 
     #[cfg(unix)]
