@@ -92,7 +92,8 @@ impl Quota {
         self.fits(*self.lock(), more)?;
         let disk = Disk::of(directory);
         disk.as_ref().map_or(Ok(()), Disk::takes_a_file)?;
-        self.leaves_enough(disk.as_ref(), more)
+        let entry = disk.as_ref().map_or(0, Disk::entry_size);
+        self.leaves_enough(disk.as_ref(), more.max(entry))
     }
 
     fn fits(&self, taken: u64, more: u64) -> Result<(), Excess> {
@@ -201,6 +202,13 @@ impl Disk {
         }
         Ok(())
     }
+
+    /// What a file takes at least, in bytes: where files are not counted, as on Btrfs, even an empty one takes some of those
+    /// that are to stay free.
+    fn entry_size(&self) -> u64 {
+        const BLOCK: u64 = 4096;
+        if self.entries == 0 { BLOCK } else { 0 }
+    }
 }
 
 #[cfg(test)]
@@ -250,9 +258,9 @@ mod tests {
         let all = quota(None, None, u64::MAX);
         assert!(matches!(all.check(&directory, 1, 0), Err(Excess::Disk { .. })));
         assert!(matches!(Share::of(&all).take(&directory, 1), Err(Excess::Disk { .. })));
-        // What takes nothing is no matter.
-        assert_eq!(all.check(&directory, 0, 0), Ok(()));
-        let Disk { free, .. } = Disk::of(&directory).unwrap();
+        let Disk { free, entries, .. } = Disk::of(&directory).unwrap();
+        // What takes nothing is no matter, where it is counted.
+        assert_eq!(all.check(&directory, 0, 0).is_ok(), entries > 0);
         assert!(quota(None, None, 0).check(&directory, free * 2, 0).is_err());
     }
 
@@ -266,6 +274,7 @@ mod tests {
                 free_entries,
             };
             assert_eq!(disk.takes_a_file().is_ok(), is_taken, "{disk:?}");
+            assert_eq!(disk.entry_size() > 0, entries == 0, "{disk:?}");
         }
     }
 }
