@@ -13,8 +13,8 @@ use crate::{Outcome, process};
 /// What makes the compiler count which code an input reaches. cargo-fuzz passes the same, and asks for a nightly compiler
 /// only because of the sanitizers that it adds for code with `unsafe`.
 ///
-/// Only our own crates are compiled with it: a curve or a cipher of others is not what is under test. Remove the folder of the fuzzer after a change; cargo does not know of
-/// these flags.
+/// Only our own crates are compiled with it: a curve or a cipher of others is not what is under test. Whoever changes it
+/// removes [`TARGET_DIRECTORY`]: cargo does not know of these flags.
 const INSTRUMENTATION: &[&str] = &[
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",

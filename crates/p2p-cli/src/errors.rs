@@ -1,11 +1,19 @@
 //! Failures of the library under their stable names.
 
+use p2p_crypto::Difficulty;
 use p2p_socket::{AcceptError, AuthenticateError, CloseError, ConnectionError, NackError, SendError};
 
 use crate::failure::Failure;
 
 pub(crate) fn authenticate(error: &AuthenticateError) -> Failure {
     Failure::caused_by("authenticate", error.name(), error).with_offence(error.is_offence())
+}
+
+/// What to add when a node that was called has hung up right after it saw our identity, whose proof of work reaches so much.
+/// Nodes of the public networks do that to those with too little.
+pub(crate) fn too_little_work(reached: f64) -> Option<String> {
+    (reached < Difficulty::MAINNET.value())
+        .then(|| format!("; our proof of work only reaches {reached:.1}, and an identity with 26 may do better"))
 }
 
 pub(crate) fn accept(error: &AcceptError) -> Failure {

@@ -17,6 +17,7 @@ use crate::{
     session::{Peer, Session, Tally},
     transfer::{self, QuotaOptions, Reception},
     units::seconds_or_zero,
+    whole_file,
 };
 
 /// What to do with messages. Without one of the first two, standard input is sent and what comes is printed.
@@ -26,7 +27,7 @@ pub(crate) struct ExchangeOptions {
     /// Send every message back.
     #[arg(long, conflicts_with = "receive")]
     echo: bool,
-    /// Take files of `p2p send` into this directory.
+    /// Take files of `p2p send` into this directory, which must exist.
     #[arg(long, value_name = "DIR")]
     receive: Option<PathBuf>,
     /// The largest message in bytes, of ours and the remote's; and the longest line of standard input.
@@ -44,7 +45,7 @@ pub(crate) struct ExchangeOptions {
 }
 
 impl ExchangeOptions {
-    /// Fails if there is nowhere to put files, and makes room there.
+    /// Fails if files can not be put where they are to be, and makes room there.
     pub(crate) fn prepare(self) -> Result<Exchange, Failure> {
         // On the command line they exclude each other, but one of them may come from a file.
         if self.echo && self.receive.is_some() {
@@ -56,7 +57,14 @@ impl ExchangeOptions {
                 let message = format!("{} is not a directory", directory.display());
                 return Err(Failure::new("start", "not_a_directory", message));
             }
-            Some(directory) => Activity::Receive(Reception::prepare(directory, self.quota)),
+            Some(directory) => {
+                // Better told now than when the first file comes.
+                whole_file::try_directory(&directory).map_err(|error| {
+                    let message = format!("can not write into {}: {error}", directory.display());
+                    Failure::new("start", "unwritable_directory", message)
+                })?;
+                Activity::Receive(Reception::prepare(directory, self.quota))
+            }
             None if self.echo => Activity::Echo,
             None => Activity::Print {
                 expect: self.expect,

@@ -13,8 +13,8 @@ Exit status:
     4  an identity file holds no identity
     5  keys and peer id of an identity file do not belong together
     6  the proof of work of an identity is not enough
-    7  the file to be written exists already
-    8  the file can not be written
+    7  the identity file to be written exists already
+    8  the identity file can not be written
     9  a node did not answer
    10  a capture can not be read
    11  something in a capture could not be opened
@@ -59,13 +59,13 @@ pub(crate) const DEMO: &str = "Examples:
   p2p demo
   p2p --json demo | jq .
 
-Exit status: 0 if all went as told, 1 if not.";
+Exit status: 0 if all went as told, 1 if not, 2 for a wrong usage, 130 if interrupted.";
 
 pub(crate) const REPLAY: &str = "Examples:
   p2p replay crates/p2p-cli/tests/vectors/sessions       all sessions of a directory
   p2p --json replay session.json
 
-Exit status: 0 if every byte is as recorded, 1 if not, 2 for a wrong usage.";
+Exit status: 0 if every byte is as recorded, 1 if not, 2 for a wrong usage, 130 if interrupted.";
 
 pub(crate) const GENERATE: &str = "Examples:
   p2p identity generate --output identity.json

@@ -174,7 +174,7 @@ fn explain(refusal: Refusal, typed: &[OsString]) -> ExitCode {
             error.exit()
         }
         Refusal::Typed(error) => {
-            let message = format!("{} (see --help)", config::sentence(&error));
+            let message = format!("{} (see --help)", config::complaint(&error, typed));
             Failure::new("usage", "wrong_usage", message).with_exit_status(Failure::EXIT_USAGE)
         }
         Refusal::File(failure) => failure,

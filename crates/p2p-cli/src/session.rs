@@ -10,8 +10,9 @@ use bytes::Bytes;
 use p2p_crypto::Role;
 use p2p_framing::{PointList, encoding::RawEncoding};
 use p2p_socket::{
-    AcceptError, Authenticated, CloseError, Config, Connection, ConnectionError, ConnectionOptions, Control,
-    DisconnectionReason, Drain, NodeMetadata, PeerInfo, RejectionMotive, Sender, SupportedVersions, authenticate,
+    AcceptError, AuthenticateError, Authenticated, CloseError, Config, Connection, ConnectionError, ConnectionOptions,
+    Control, DisconnectionReason, Drain, HandshakeStep, NodeMetadata, PeerInfo, RejectionMotive, Sender,
+    SupportedVersions, authenticate,
 };
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -79,7 +80,8 @@ impl Session {
         }
     }
 
-    /// Shakes hands over a TCP connection. The caller tells that the peer is accepted. `refuse` tells why an authenticated peer is not wanted, if it is not.
+    /// Shakes hands over a TCP connection. The caller tells that the peer is accepted. `refuse` tells why an authenticated
+    /// peer is not wanted, if it is not.
     pub(crate) async fn open(
         &self,
         tcp: TcpStream,
@@ -93,7 +95,7 @@ impl Session {
             .map_err(|error| Failure::caused_by("connect", "connection_failed", &error))?;
         let authenticated = authenticate(tcp, role, remote, &self.config, self.metadata)
             .await
-            .map_err(|error| errors::authenticate(&error))?;
+            .map_err(|error| self.not_authenticated(&error, role))?;
         report.event(&AuthenticatedAs::new(authenticated.info()));
         if let Some(versions) = &self.versions
             && let Err(error) = versions.select(&authenticated.info().announced_version)
@@ -119,6 +121,25 @@ impl Session {
                 Err(failure)
             }
         }
+    }
+
+    fn not_authenticated(&self, error: &AuthenticateError, role: Role) -> Failure {
+        let mut failure = errors::authenticate(error);
+        let hung_up = matches!(
+            error,
+            AuthenticateError::ConnectionClosed {
+                step: HandshakeStep::Metadata
+            } | AuthenticateError::Io {
+                step: HandshakeStep::Metadata,
+                ..
+            }
+        );
+        if role == Role::Initiator && hung_up {
+            let identity = self.config.identity();
+            let reached = identity.stamp().difficulty_reached(&identity.public_key());
+            failure.message.extend(errors::too_little_work(reached));
+        }
+        failure
     }
 
     /// Adds to a failure that the remote is of another network, if that is so and we are the one who called.

@@ -22,7 +22,7 @@ impl Draft {
     /// What the system says, without the temporary name, for which nobody has asked.
     pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<Self> {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let mut file = Builder::new().make_in(directory.unwrap_or(Path::new(".")), |path| File::create_new(path))?;
+        let mut file = temporary(directory.unwrap_or(Path::new(".")))?;
         // Past `NamedTempFile`, whose errors tell the temporary name.
         file.as_file_mut().write_all(contents)?;
         Ok(Self {
@@ -35,4 +35,17 @@ impl Draft {
     pub(crate) fn publish(self) -> io::Result<()> {
         self.file.persist(&self.path).map(drop).map_err(|error| error.error)
     }
+}
+
+/// Finds out whether files can be made in `directory`, and leaves none there.
+///
+/// # Errors
+///
+/// What the system says, without the temporary name.
+pub(crate) fn try_directory(directory: &Path) -> io::Result<()> {
+    temporary(directory).map(drop)
+}
+
+fn temporary(directory: &Path) -> io::Result<NamedTempFile<File>> {
+    Builder::new().make_in(directory, |path| File::create_new(path))
 }

@@ -74,7 +74,7 @@ fn flags_in_the_environment_are_set_as_people_write_them() {
         );
     }
     let wrong = p2p(["dial", "127.0.0.1:1"]).env("P2P_JSON", "maybe").output().unwrap();
-    Finished::from(wrong).expect_error(2, "--json");
+    Finished::from(wrong).expect_error(2, "'maybe' for P2P_JSON: 1 or 0, true or false is expected");
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn what_is_typed_comes_before_the_environment_and_that_before_the_file() {
     let gives_up = |variable, typed| assert_eq!(dial(variable, typed).events("error")[0]["error"], "timeout");
     // A wrong value is a trace of where the value comes from, and takes no time.
     gives_up(None, None);
-    dial(Some("variable"), None).expect_error(2, "invalid value 'variable' for '--timeout <TIME>'");
-    dial(Some("variable"), Some("typed")).expect_error(2, "invalid value 'typed'");
+    dial(Some("variable"), None).expect_error(2, "invalid value 'variable' for P2P_TIMEOUT: a time");
+    dial(Some("variable"), Some("typed")).expect_error(2, "invalid value 'typed' for '--timeout <TIME>'");
     gives_up(Some("variable"), Some("50ms"));
     gives_up(Some("50ms"), None);
 }

@@ -152,6 +152,22 @@ fn too_little_work_is_refused() {
 }
 
 #[test]
+fn who_is_hung_up_on_for_too_little_work_is_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("identity.json");
+    let file = common::text(&file);
+    run(["identity", "generate", "--difficulty", "0", "--output", file]).expect_success();
+    let (listener, address) = Running::listen(["--connections", "1", "--difficulty", "100", "--identity", file]);
+    let dialler = run(["--json", "dial", &address]);
+    dialler.expect_error(1, "an identity with 26 may do better");
+    assert_eq!(dialler.events("error")[0]["error"], "connection_closed");
+    // The listener knows, and needs no guess.
+    let listener = listener.finish();
+    listener.expect_error(1, "not enough proof of work");
+    assert!(!listener.stderr.contains("may do better"), "{listener:?}");
+}
+
+#[test]
 fn one_peer_too_many_is_refused() {
     let (_listener, address) = Running::listen(["--max-peers", "1"]);
     let mut first = Running::start(["dial", &address]);

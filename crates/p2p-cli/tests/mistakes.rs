@@ -108,6 +108,22 @@ fn a_wrong_identity_file() {
 }
 
 #[test]
+fn a_listener_that_takes_no_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(directory.path(), "a", "a");
+    let (_printing, address) = Running::listen([]);
+    // Where the handshake takes longer than that, on a machine that stops for a while, it is tried again.
+    let told = ["1s", "10s", "60s"].iter().any(|limit| {
+        let finished = run(["send", &address, &file, "--timeout", limit]);
+        assert_eq!(finished.status, Some(1), "{finished:?}");
+        finished.stderr.contains("is it a `p2p listen --receive`?")
+    });
+    assert!(told);
+    let (_echoing, address) = Running::listen(["--echo"]);
+    run(["send", &address, &file]).expect_error(1, "does not belong to a file transfer");
+}
+
+#[test]
 fn a_bad_unit() {
     let directory = tempfile::tempdir().unwrap();
     let file = write(directory.path(), "a", "a");
@@ -200,6 +216,13 @@ fn a_directory_that_is_not_there_is_told_with_the_file_that_was_asked_for() {
             "can not write the manual page /does/not/p2p-identity-generate.1: No such",
         ),
         (&["listen", "--receive", "/does/not"], 1, "/does/not is not a directory"),
+        // Nobody can make a file there, not even root.
+        #[cfg(target_os = "linux")]
+        (
+            &["listen", "--receive", "/proc"],
+            1,
+            "can not write into /proc: No such",
+        ),
     ] {
         let finished = run(arguments.iter().copied());
         finished.expect_error(status, message);

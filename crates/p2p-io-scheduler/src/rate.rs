@@ -70,7 +70,7 @@ pub enum ParseBytesPerSecondError {
     #[error("a rate starts with a decimal number, such as 500 or 1.5")]
     InvalidNumber,
     /// The unit is not known.
-    #[error("unknown unit {0:?}; the units are B, kB, MB, GB, KiB, MiB and GiB")]
+    #[error("unknown unit {0:?}; the units are B, kB, MB, GB, TB, KiB, MiB, GiB and TiB")]
     UnknownUnit(String),
     /// The rate does not fit in 64 bits.
     #[error("the rate is greater than {} bytes per second", u64::MAX)]

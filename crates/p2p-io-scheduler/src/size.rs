@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 /// A number of bytes with a text form for people: a decimal number and an optional unit, `1200`, `500kB`, `1.5 MB`, `64 KiB`.
 ///
-/// Units are `B`, `kB`, `MB`, `GB` (powers of 1000) and `KiB`, `MiB`, `GiB` (powers of 1024); upper and lower case are the
-/// same. A fraction of a byte is cut off. What `Display` writes reads back as the same number.
+/// Units are `B`, `kB`, `MB`, `GB`, `TB` (powers of 1000) and `KiB`, `MiB`, `GiB`, `TiB` (powers of 1024); upper and lower
+/// case are the same. A fraction of a byte is cut off. What `Display` writes reads back as the same number.
 ///
 /// ```
 /// use p2p_io_scheduler::ByteSize;
@@ -42,7 +42,7 @@ pub enum ParseByteSizeError {
     #[error("a size starts with a decimal number, such as 500 or 1.5")]
     InvalidNumber,
     /// The unit is not known.
-    #[error("unknown unit {0:?}; the units are B, kB, MB, GB, KiB, MiB and GiB")]
+    #[error("unknown unit {0:?}; the units are B, kB, MB, GB, TB, KiB, MiB, GiB and TiB")]
     UnknownUnit(String),
     /// The size does not fit in 64 bits.
     #[error("the size is greater than {} bytes", u64::MAX)]
@@ -78,7 +78,9 @@ impl TryFrom<ByteSize> for usize {
 }
 
 /// The unit of `Display` is the largest one that gives a whole number.
-const DISPLAY_UNITS: [(&str, u64); 6] = [
+const DISPLAY_UNITS: [(&str, u64); 8] = [
+    ("TB", 1_000_000_000_000),
+    ("TiB", 1 << 40),
     ("GB", 1_000_000_000),
     ("GiB", 1 << 30),
     ("MB", 1_000_000),
@@ -115,9 +117,11 @@ impl FromStr for ByteSize {
             "kb" => 1000,
             "mb" => 1_000_000,
             "gb" => 1_000_000_000,
+            "tb" => 1_000_000_000_000,
             "kib" => 1 << 10,
             "mib" => 1 << 20,
             "gib" => 1 << 30,
+            "tib" => 1 << 40,
             _ => return Err(ParseByteSizeError::UnknownUnit(unit.to_owned())),
         };
         scaled(number, size).map(Self)
@@ -129,8 +133,8 @@ fn scaled(number: &str, size: u64) -> Result<u64, ParseByteSizeError> {
     use ParseByteSizeError::{InvalidNumber, TooLarge};
 
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    // More digits could not change a size by a whole byte, as the largest unit is 2^30.
-    let fraction = fraction.get(..12).unwrap_or(fraction);
+    // More digits could not change a size by a whole byte, as the largest unit is 2^40.
+    let fraction = fraction.get(..13).unwrap_or(fraction);
     let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     if !is_number(whole) || !is_number(fraction) {
         return Err(InvalidNumber);
@@ -159,6 +163,9 @@ mod tests {
             ("20mib", 20 << 20),
             ("0.5KiB", 512),
             ("3GB", 3_000_000_000),
+            ("1.5 TB", 1_500_000_000_000),
+            ("2TiB", 2 << 40),
+            ("0.0000000000010TiB", 1),
             ("1.0000000000000000001kB", 1000),
             ("18446744073709551615", u64::MAX),
         ] {
@@ -187,7 +194,19 @@ mod tests {
 
     #[test]
     fn display_reads_back() {
-        for bytes in [0, 1, 999, 1000, 1024, 1025, 1_500_000, 20 << 20, 1 << 30, u64::MAX] {
+        for bytes in [
+            0,
+            1,
+            999,
+            1000,
+            1024,
+            1025,
+            1_500_000,
+            20 << 20,
+            1 << 30,
+            3 << 40,
+            u64::MAX,
+        ] {
             let size = ByteSize::new(bytes);
             assert_eq!(size.to_string().parse(), Ok(size), "{size}");
         }

@@ -130,18 +130,57 @@ pub(crate) fn sentence(error: &clap::Error) -> String {
     }
 }
 
-/// What the standard library says of numbers, for those who have typed one.
+/// The sentence of a complaint about the command line. What was not typed but set in the environment is told as that.
+pub(crate) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
+    let sentence = sentence(error);
+    match of_variable(error, typed, |name| env::var_os(name)) {
+        Some((option, variable)) => sentence.replacen(&format!("'{option}'"), &variable, 1),
+        None => sentence,
+    }
+}
+
+/// The option whose value is wrong, as `error` names it, and its variable, if the value comes from there.
+fn of_variable(
+    error: &clap::Error,
+    typed: &[OsString],
+    set: impl Fn(&str) -> Option<OsString>,
+) -> Option<(String, String)> {
+    let text = |kind| match error.get(kind)? {
+        ContextValue::String(text) => Some(text),
+        _ => None,
+    };
+    let (option, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let long = option.strip_prefix("--")?;
+    let end = long.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let variable = variable(long.get(..end.unwrap_or(long.len()))?);
+    let assigned = format!("={value}");
+    let was_typed = typed.iter().skip(1).any(|word| {
+        let word = word.to_string_lossy();
+        word == value.as_str() || word.ends_with(&assigned)
+    });
+    let is_set = set(&variable)?.to_string_lossy() == value.as_str();
+    (is_set && !was_typed).then(|| (option.clone(), variable))
+}
+
+/// What programmers say of numbers and flags, for those who have typed one.
 fn in_plain_words(sentence: &str) -> String {
-    [
-        "invalid digit found in string",
-        "cannot parse integer from empty string",
-        "number too large to fit in target type",
-        "number too small to fit in target type",
+    const NUMBER: &str = "a whole number is expected, and not too large a one";
+    let sentence = [
+        ("invalid digit found in string", NUMBER),
+        ("cannot parse integer from empty string", NUMBER),
+        ("number too large to fit in target type", NUMBER),
+        ("number too small to fit in target type", NUMBER),
+        ("value was not a boolean", "1 or 0, true or false is expected"),
     ]
     .iter()
-    .fold(sentence.to_owned(), |text, theirs| {
-        text.replace(theirs, "a whole number is expected, and not too large a one")
-    })
+    .fold(sentence.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours));
+    sentence
+        .rsplit_once(" is not in ")
+        .and_then(|(before, range)| {
+            let (least, most) = range.split_once("..=")?;
+            Some(format!("{before} is not from {least} to {most}"))
+        })
+        .unwrap_or(sentence)
 }
 
 #[cfg(test)]
@@ -164,6 +203,32 @@ mod tests {
         assert_eq!(path_beside(Some("a"), &["demo"]), Some("a".into()));
         assert_eq!(path_beside(Some("a"), &["--config", "b", "demo"]), Some("b".into()));
         assert_eq!(path_beside(Some(""), &["demo"]), None);
+    }
+
+    #[test]
+    fn a_wrong_value_is_told_with_where_it_comes_from() {
+        let complaint = |words: &[&str], set: &str| {
+            let typed: Vec<_> = ["p2p"].iter().chain(words).map(OsString::from).collect();
+            let error = command().try_get_matches_from(&typed).unwrap_err();
+            of_variable(&error, &typed, |name| (name == "P2P_DURATION").then(|| set.into()))
+        };
+        let typed = ["bench", "--serve", "--duration", "soon"];
+        let assigned = ["bench", "--serve", "--duration=soon"];
+        for words in [&typed[..], &assigned] {
+            // Both may be wrong, and what is typed comes first.
+            for set in ["later", "soon"] {
+                assert_eq!(complaint(words, set), None, "{words:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_are_told_in_words() {
+        assert_eq!(
+            in_plain_words("invalid value 'a is not in 1..=2' for '<N>': 0 is not in 1..=10"),
+            "invalid value 'a is not in 1..=2' for '<N>': 0 is not from 1 to 10"
+        );
+        assert_eq!(in_plain_words("it is not in the file"), "it is not in the file");
     }
 
     #[test]

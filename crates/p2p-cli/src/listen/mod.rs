@@ -130,7 +130,8 @@ fn memory_budget(size: Option<ByteSize>, max_message: usize) -> Result<Option<Me
     let bytes = usize::try_from(size).unwrap_or(usize::MAX);
     let needed = queue(max_message).saturating_mul(2);
     if bytes < needed {
-        let message = format!("a memory budget of {size} is too small: the queues of one peer may take {needed} bytes");
+        let needed = ByteSize::from(needed);
+        let message = format!("a memory budget of {size} is too small: the queues of one peer may take {needed}");
         return Err(Failure::new("usage", "wrong_usage", message).with_exit_status(Failure::EXIT_USAGE));
     }
     Ok(Some(MemoryBudget::new(bytes)))

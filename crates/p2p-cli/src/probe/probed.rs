@@ -3,11 +3,11 @@
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use console::{measure_text_width, style};
-use p2p_crypto::Difficulty;
 use serde::Serialize;
 
 use crate::{
     endpoint::Endpoint,
+    errors,
     events::{RejectedByNack, RemoteMetadata, Version},
     failure::Failure,
     network::other_network,
@@ -88,12 +88,10 @@ impl Probed {
             }
             Answer::Failed(Failed { step, failure }) => {
                 let mut failure = failure.clone();
-                if opinion == Some(Opinion::PerhapsRefused) && visitor.difficulty_reached < Difficulty::MAINNET.value()
-                {
-                    failure.message.push_str(&format!(
-                        "; our proof of work only reaches {:.1}, and an identity with 26 may do better",
-                        visitor.difficulty_reached
-                    ));
+                if opinion == Some(Opinion::PerhapsRefused) {
+                    failure
+                        .message
+                        .extend(errors::too_little_work(visitor.difficulty_reached));
                 }
                 (Result::Failed, None, Some(FailureAt { step: *step, failure }))
             }

@@ -22,6 +22,9 @@ use crate::{
     dial::Target, errors, failure::Failure, outbox::Outbox, peer_options::PeerOptions, report::Report, session::Tally,
 };
 
+/// The stable name of a receiver that does not answer.
+const TIMEOUT: &str = "timeout";
+
 /// How many bytes may wait to be sent: enough for any line to stay busy, and little enough that the bar, which counts what is
 /// on its way, tells the truth.
 const QUEUE: usize = 8 * MAX_MESSAGE;
@@ -100,7 +103,13 @@ impl Outgoing<'_> {
         };
         self.send(TransferMessage::Offer(offer).encode()).await?;
         // It needs no work of the receiver to answer that.
-        let held = match self.answer(limit).await? {
+        let answer = self.answer(limit).await.map_err(|mut failure| {
+            if failure.error == TIMEOUT {
+                failure.message.push_str("; is it a `p2p listen --receive`?");
+            }
+            failure
+        });
+        let held = match answer? {
             TransferMessage::Accept { offset: 0 } => return Ok((0, Hasher::new())),
             TransferMessage::Held { length } if length <= source.size() => length,
             other => return Err(premature(other)),
@@ -197,7 +206,7 @@ impl Outgoing<'_> {
             Ok(Err(error)) => Err(cut(&errors::connection(&error))),
             Err(_) => Err(Failure::new(
                 "transfer",
-                "timeout",
+                TIMEOUT,
                 format!("the receiver has not answered for {} s", limit.as_secs_f64()),
             )),
         }
