@@ -155,7 +155,7 @@ fn peers_that_do_not_read_are_cut_off_and_the_others_go_on() {
             match event["event"].as_str().unwrap() {
                 "sent" if event["connection"] == reading => break,
                 "sent" => {}
-                // While the system still takes something, a remote is only slow: that is told, too.
+                // Each is told once, and cut off.
                 "error" => {
                     assert_ne!(event["connection"], reading, "{event}");
                     assert_eq!(event["error"], "timeout", "{event}");
