@@ -24,6 +24,10 @@ const HOME: &str = "\x1b[H";
 const CLEAR_LINE: &str = "\x1b[K";
 const CLEAR_BELOW: &str = "\x1b[J";
 
+/// Around what shows as one: a synchronized update. A terminal that does not know it shows each part when it comes.
+const BEGIN_UPDATE: &str = "\x1b[?2026h";
+const END_UPDATE: &str = "\x1b[?2026l";
+
 impl Screen {
     /// Takes the terminal, if standard output is one that can do this.
     pub(crate) fn take() -> Option<Self> {
@@ -31,7 +35,7 @@ impl Screen {
             return None;
         }
         TAKEN.store(true, SeqCst);
-        write(ENTER);
+        write(&mut io::stdout().lock(), ENTER);
         Some(Self {
             terminal: Term::stdout(),
         })
@@ -52,7 +56,13 @@ impl Screen {
             .map(|line| format!("{}{CLEAR_LINE}", truncate_str(line, columns, "…")));
         // A newline after the last one would scroll.
         let text = lines.collect::<Vec<_>>().join("\r\n");
-        write(&format!("{HOME}{text}{CLEAR_BELOW}"));
+        let mut stdout = io::stdout().lock();
+        if TAKEN.load(SeqCst) {
+            write(
+                &mut stdout,
+                &format!("{BEGIN_UPDATE}{HOME}{text}{CLEAR_BELOW}{END_UPDATE}"),
+            );
+        }
     }
 }
 
@@ -62,15 +72,15 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the terminal back, for those who can not wait for a [`Screen`] to be dropped.
+/// Gives the terminal back, for those who can not wait for a [`Screen`] to be dropped. Nothing is shown after it.
 pub(crate) fn restore() {
+    // Without the lock: someone may hold it for ever, stuck in writing to a pipe.
     if TAKEN.swap(false, SeqCst) {
-        write(LEAVE);
+        write(&mut io::stdout().lock(), LEAVE);
     }
 }
 
 /// A terminal that is gone needs nothing.
-fn write(text: &str) {
-    let mut stdout = io::stdout().lock();
+fn write(stdout: &mut impl Write, text: &str) {
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

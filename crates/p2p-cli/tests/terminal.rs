@@ -71,9 +71,9 @@ fn the_results_of_a_probe_have_colours_on_a_terminal_alone() {
     let mut probe = OnTerminal::start(&mut p2p(arguments), Shown::Both);
     assert_eq!(probe.finish(), Some(9));
     assert!(
-        probe.seen.contains(red) && probe.seen.contains(green),
+        probe.seen().contains(red) && probe.seen().contains(green),
         "{:?}",
-        probe.seen
+        probe.seen()
     );
     let mut plain = OnTerminal::start(p2p(arguments).env("NO_COLOR", "1"), Shown::Both);
     assert_eq!(plain.finish(), Some(9));
@@ -84,9 +84,9 @@ fn the_results_of_a_probe_have_colours_on_a_terminal_alone() {
         "{screen}"
     );
     assert!(
-        plain.seen.contains("takes us") && !plain.seen.contains("\u{1b}[3"),
+        plain.seen().contains("takes us") && !plain.seen().contains("\u{1b}[3"),
         "{:?}",
-        plain.seen
+        plain.seen()
     );
 }
 
@@ -95,14 +95,14 @@ fn colours_are_for_terminals_and_not_against_the_users_wish() {
     let colour = "\u{1b}[3";
     let mut coloured = OnTerminal::start(p2p(["-v", "demo"]).stdout(Stdio::null()), Shown::Stderr);
     assert_eq!(coloured.finish(), Some(0));
-    assert!(coloured.seen.contains(colour), "{:?}", coloured.seen);
+    assert!(coloured.seen().contains(colour), "{:?}", coloured.seen());
     let mut command = p2p(["-v", "demo"]);
     let mut plain = OnTerminal::start(command.env("NO_COLOR", "1").stdout(Stdio::null()), Shown::Stderr);
     assert_eq!(plain.finish(), Some(0));
     assert!(
-        plain.seen.contains("DEBUG") && !plain.seen.contains('\u{1b}'),
+        plain.seen().contains("DEBUG") && !plain.seen().contains('\u{1b}'),
         "{:?}",
-        plain.seen
+        plain.seen()
     );
 }
 

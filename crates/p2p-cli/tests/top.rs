@@ -73,9 +73,9 @@ fn no_bar_is_drawn_over_the_table() {
     run(["send", &address, text(&file), "--max-upload", "1MB"]).expect_success();
     top.wait_until(|screen| screen.contains("0 connected") && screen.contains("closed"));
     assert!(
-        top.seen.contains("transfer of film.bin") && !top.seen.contains(" left"),
+        top.seen().contains("transfer of film.bin") && !top.seen().contains(" left"),
         "{}",
-        top.seen
+        top.seen()
     );
 }
 

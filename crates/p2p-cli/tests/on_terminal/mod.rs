@@ -4,10 +4,11 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{Read, Write},
     process::{Child, Command, Stdio},
-    sync::mpsc::{self, Receiver},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
 };
@@ -38,10 +39,17 @@ pub struct OnTerminal {
     child: Child,
     keyboard: File,
     written: Receiver<Vec<u8>>,
-    /// All that was ever written.
-    pub seen: String,
+    /// What was read and not looked at.
+    unseen: VecDeque<u8>,
+    /// All that was looked at.
+    looked_at: Vec<u8>,
+    is_updating: bool,
     screen: Parser,
 }
+
+/// What begins and what ends a synchronized update.
+const BEGIN_UPDATE: &[u8] = b"\x1b[?2026h";
+const END_UPDATE: &[u8] = b"\x1b[?2026l";
 
 impl OnTerminal {
     pub fn start(command: &mut Command, shown: Shown) -> Self {
@@ -80,25 +88,41 @@ impl OnTerminal {
             child,
             keyboard,
             written,
-            seen: String::new(),
+            unseen: VecDeque::new(),
+            looked_at: Vec::new(),
+            is_updating: false,
             screen: Parser::new(ROWS, COLUMNS, 0),
         }
     }
 
-    fn see(&mut self, bytes: &[u8]) {
-        self.seen.push_str(&String::from_utf8_lossy(bytes));
-        self.screen.process(bytes);
+    /// Waits until there is something to look at, unless the last process has left the terminal.
+    fn read(&mut self, patience: Duration) -> Result<(), RecvTimeoutError> {
+        if self.unseen.is_empty() {
+            self.unseen.extend(self.written.recv_timeout(patience)?);
+        }
+        Ok(())
+    }
+
+    /// Looks at the next byte. Looking at every one of them finds what depends on how the writes and reads are cut.
+    fn see(&mut self) {
+        let byte = self.unseen.pop_front().unwrap();
+        self.looked_at.push(byte);
+        self.screen.process(&[byte]);
+        self.is_updating =
+            self.looked_at.ends_with(BEGIN_UPDATE) || self.is_updating && !self.looked_at.ends_with(END_UPDATE);
     }
 
     /// Reads until the terminal has shown this at any time.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) {
         let begun = Instant::now();
-        while !self.seen.contains(text) {
-            match self.written.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
-                Ok(bytes) => self.see(&bytes),
-                Err(error) => panic!("{error} without {text}: {}", self.seen),
+        let mut is_seen = self.seen().contains(text);
+        while !is_seen {
+            if let Err(error) = self.read(PATIENCE.saturating_sub(begun.elapsed())) {
+                panic!("{error} without {text}: {}", self.seen());
             }
+            self.see();
+            is_seen = self.looked_at.ends_with(text.as_bytes());
         }
     }
 
@@ -107,15 +131,22 @@ impl OnTerminal {
     pub fn wait_until(&mut self, wanted: impl Fn(&str) -> bool) -> String {
         let begun = Instant::now();
         loop {
-            let contents = self.contents();
-            if wanted(&contents) {
-                return contents;
+            if !self.is_updating {
+                let contents = self.contents();
+                if wanted(&contents) {
+                    return contents;
+                }
             }
-            match self.written.recv_timeout(PATIENCE.saturating_sub(begun.elapsed())) {
-                Ok(bytes) => self.see(&bytes),
-                Err(error) => panic!("{error}, with this on the terminal:\n{contents}"),
+            if let Err(error) = self.read(PATIENCE.saturating_sub(begun.elapsed())) {
+                panic!("{error}, with this on the terminal:\n{}", self.contents());
             }
+            self.see();
         }
+    }
+
+    /// All that was ever written and looked at.
+    pub fn seen(&self) -> String {
+        String::from_utf8_lossy(&self.looked_at).into_owned()
     }
 
     /// What is on the terminal now.
@@ -141,8 +172,8 @@ impl OnTerminal {
     /// Waits for the end; gives the status.
     pub fn finish(&mut self) -> Option<i32> {
         let status = self.child.wait().unwrap().code();
-        while let Ok(bytes) = self.written.recv_timeout(PATIENCE) {
-            self.see(&bytes);
+        while self.read(PATIENCE).is_ok() {
+            self.see();
         }
         status
     }
