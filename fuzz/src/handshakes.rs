@@ -30,7 +30,7 @@ fn identity(seed: u8) -> Arc<Identity> {
     ))
 }
 
-fn version() -> NetworkVersion {
+pub(crate) fn version() -> NetworkVersion {
     NetworkVersion::current(ChainName::from("FUZZ"))
 }
 

@@ -6,6 +6,7 @@
 mod adversary;
 mod boxes;
 mod chunks;
+mod connections;
 mod handshakes;
 mod messages;
 mod records;
@@ -38,6 +39,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "connection_message",
         run: records::connection_message,
+    },
+    Target {
+        name: "connections",
+        run: connections::run,
     },
     Target {
         name: "control_messages",
