@@ -1,10 +1,12 @@
 //! A receiver takes as much as it wants, and no sender can fill its disk.
 
 mod common;
+mod held_line;
 
 use std::{fs, path::PathBuf};
 
 use common::{Running, names, run, text};
+use held_line::HeldLine;
 use tempfile::TempDir;
 
 /// Files to send, and a directory to receive them.
@@ -83,11 +85,15 @@ fn files_that_come_at_a_time_are_no_more_together_and_leave_nothing_behind() {
     let directories = Directories::new();
     let (_listener, address) = directories.listen(&["--max-received", "1MB"]);
     let file = directories.file(800_000);
-    let mut senders = [(); 2].map(|()| Running::start(["send", &address, text(&file), "--max-upload", "800kB"]));
+    let lines = [(); 2].map(|()| HeldLine::to(&address));
+    let mut senders = lines
+        .each_ref()
+        .map(|line| Running::start(["send", &line.address, text(&file)]));
     for sender in &mut senders {
-        // Each of them is welcome when it begins.
+        // Each of them is welcome when it begins, and none ends before both have begun.
         sender.wait_for("transfer_started");
     }
+    lines.iter().for_each(HeldLine::open);
     let ended = senders.map(Running::finish);
     assert!(ended.iter().any(|sender| sender.status == Some(1)), "{ended:?}");
     for sender in &ended {
