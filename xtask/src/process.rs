@@ -149,17 +149,14 @@ mod tests {
 
     #[test]
     fn failure_names_the_command_and_shows_what_it_printed() {
-        let error = run_quietly_within(Duration::from_secs(60), cargo().arg("no-such-subcommand")).unwrap_err();
+        let error = run_quietly_within(Duration::MAX, cargo().arg("no-such-subcommand")).unwrap_err();
         assert!(error.contains("cargo no-such-subcommand` failed"), "{error}");
         assert!(error.contains("no such command"), "{error}");
     }
 
     #[test]
     fn success_is_silent() {
-        assert_eq!(
-            run_quietly_within(Duration::from_secs(60), cargo().arg("--version")),
-            Ok(())
-        );
+        assert_eq!(run_quietly_within(Duration::MAX, cargo().arg("--version")), Ok(()));
     }
 
     #[cfg(unix)]
