@@ -1,5 +1,6 @@
 //! The command-line tool `p2p`: talks to Tezos peers, sends files, shows what the library does.
 
+mod awake;
 mod bars;
 mod bench;
 mod config;
@@ -135,7 +136,7 @@ impl Command {
 }
 
 /// How long a command may take to end in good order after it was interrupted: much longer than it ever needs, also on a
-/// machine that is busy. Who does not want to wait for one that is stuck interrupts once more.
+/// machine that is busy. Who does not want to wait for one that is stuck interrupts once more, and is told nothing then.
 const END_AFTER_INTERRUPT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
@@ -201,7 +202,7 @@ async fn run(command: Command, report: &Report) -> ExitCode {
         },
         () = report.output_failed() => Ok(ExitCode::FAILURE),
         () = interrupt.cancelled() => {
-            let _ = tokio::time::timeout(END_AFTER_INTERRUPT, &mut command).await;
+            awake::within(END_AFTER_INTERRUPT, &mut command).await;
             Err(Failure::interrupted("interrupt"))
         }
     };
@@ -226,7 +227,7 @@ fn watch_signals(interrupt: CancellationToken) {
             let mut signals = Signals::listen();
             signals.next().await;
             interrupt.cancel();
-            let _ = tokio::time::timeout(2 * END_AFTER_INTERRUPT, signals.next()).await;
+            awake::within(2 * END_AFTER_INTERRUPT, signals.next()).await;
         });
         screen::restore();
         std::process::exit(Failure::EXIT_INTERRUPTED.into());
