@@ -26,9 +26,6 @@ use crate::{
 /// between nodes have.
 const SMALL_MESSAGE: u32 = 100;
 
-/// How long the rest of a measurement may take beyond its time: what is in the queues and on the line has to arrive.
-const GRACE: Duration = Duration::from_secs(30);
-
 /// What to measure with.
 pub(super) struct Plan {
     /// For each measurement.
@@ -52,7 +49,9 @@ pub(super) async fn measure(
     let (sender, receiver, control) = peer.split();
     // Kept until it is closed: with the last handle the connection would end.
     let mut channel = Channel { sender, receiver };
-    let outcome = flows(plan, &mut channel, &doing, report).await;
+    // As at the end of a connection: what is in the queues and on the line has to arrive.
+    let grace = session.close_timeout;
+    let outcome = flows(plan, grace, &mut channel, &doing, report).await;
     if session
         .close(&control, outcome, &Tally::default(), &quiet)
         .await
@@ -79,12 +78,19 @@ fn spinner(report: &Report) -> ProgressBar {
     spinner
 }
 
-async fn flows(plan: &Plan, channel: &mut Channel, doing: &ProgressBar, report: &Report) -> Result<(), Failure> {
+/// Measures what flows. The rest of each measurement may take `grace` beyond its time.
+async fn flows(
+    plan: &Plan,
+    grace: Duration,
+    channel: &mut Channel,
+    doing: &ProgressBar,
+    report: &Report,
+) -> Result<(), Failure> {
     doing.set_message("round trips");
     let Plan {
         duration, message_size, ..
     } = *plan;
-    let limit = duration + GRACE;
+    let limit = duration + grace;
     let latency = timeout(limit, latency(channel, duration)).await;
     report.event(&latency.unwrap_or_else(|_| Err(late("the latency")))?);
     for message_size in [message_size, SMALL_MESSAGE] {

@@ -34,7 +34,7 @@ const AFTER_HELP: &str = "Examples:
 
 It measures one after the other: round trips of single messages of 100 bytes; the throughput each way in large messages, then \
 in messages of 100 bytes; and handshakes, several at a time. Rates are of what has arrived, counted and checked by whoever \
-received it, without what encryption adds on the wire.
+received it, without what encryption adds on the wire. What is on its way when a time is up may take up to --close-timeout.
 
 Exit status: 0 if all was measured, 1 if not, 2 for a wrong usage, 3 to 5 for an unusable identity file, 130 if interrupted.";
 
