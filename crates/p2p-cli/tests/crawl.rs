@@ -5,16 +5,17 @@ mod common;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    net::TcpListener,
     path::Path,
 };
 
-use common::{Running, run, text};
+use common::{Finished, Running, run, text};
 use serde_json::Value;
 
 /// What a crawl of a test network must find: an address and what its node does.
 struct Testnet {
     /// Ends with it.
-    _running: Running,
+    running: Running,
     entry: String,
     /// What can be found from the entry, with the kind of the node, or `nobody`.
     expected: BTreeMap<String, String>,
@@ -42,27 +43,41 @@ impl Testnet {
             }
         }
         Self {
-            _running: running,
+            running,
             entry,
             expected,
         }
     }
 
     fn crawl<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
-        let mut arguments = vec![
-            "crawl",
-            &self.entry,
-            "--network",
-            "TESTNET",
-            "--interval",
-            "0",
-            "--difficulty",
-            "0",
-        ];
-        // Those who say nothing take all of the time. The others have it, too, and are few at a time.
-        arguments.extend(["--timeout", "15", "--concurrency", "16"]);
+        let mut arguments = vec!["crawl", &self.entry, "--network", "TESTNET", "--difficulty", "0"];
+        // More than there are who say nothing.
+        arguments.extend(["--concurrency", "64"]);
+        if !more.contains(&"--interval") {
+            arguments.extend(["--interval", "0"]);
+        }
         arguments.extend(more);
         arguments
+    }
+
+    /// Runs a crawl to its end. Those who say nothing hang up when everyone else has been called, in this crawl or `before`:
+    /// there is no limit of time that a slow machine could miss.
+    fn crawl_all(&mut self, before: &[Value], more: &[&str]) -> Finished {
+        let silent = ["hostile_silent", "hostile_huge_frame"];
+        let others = self
+            .expected
+            .iter()
+            .filter(|(_, kind)| !silent.contains(&kind.as_str()));
+        let mut others: BTreeSet<_> = others.map(|(address, _)| address.clone()).collect();
+        for record in before {
+            others.remove(record["address"].as_str().unwrap());
+        }
+        let mut crawl = Running::start(self.crawl(more));
+        while !others.is_empty() {
+            others.remove(crawl.wait_for("called")["address"].as_str().unwrap());
+        }
+        self.running.kill();
+        crawl.finish()
     }
 
     /// Fails unless everyone was called once, with the result that their kind gives.
@@ -103,12 +118,11 @@ fn records(state: &Path) -> Vec<Value> {
 
 #[test]
 fn everything_in_a_network_of_200_is_found_and_nothing_hangs() {
-    let testnet = Testnet::start(&["200", "--seed", "7"]);
+    let mut testnet = Testnet::start(&["200", "--seed", "7"]);
     assert!(testnet.expected.len() >= 200);
     let directory = tempfile::tempdir().unwrap();
     let svg = directory.path().join("crawl.svg");
-    let arguments = testnet.crawl(&["--svg", text(&svg)]);
-    let finished = run(["--json"].into_iter().chain(arguments));
+    let finished = testnet.crawl_all(&[], &["--svg", text(&svg)]);
     finished.expect_success();
     let called = finished.events("called");
     testnet.check(&called);
@@ -133,8 +147,24 @@ fn everything_in_a_network_of_200_is_found_and_nothing_hangs() {
 }
 
 #[test]
+fn whoever_says_nothing_is_given_up() {
+    // It takes connections, by its backlog.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let finished = run(["--json", "crawl", &address, "--interval", "0", "--timeout", "0.1"]);
+    finished.expect_success();
+    let [called] = &finished.events("called")[..] else {
+        panic!("{finished:?}")
+    };
+    assert_eq!(
+        (&called["result"], &called["error"]),
+        (&"failed".into(), &"timeout".into())
+    );
+}
+
+#[test]
 fn a_crawl_that_was_killed_goes_on_where_it_was() {
-    let testnet = Testnet::start(&["60", "--seed", "3"]);
+    let mut testnet = Testnet::start(&["60", "--seed", "3"]);
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state");
     let mut crawl = Running::start(testnet.crawl(&["--state", text(&state)]));
@@ -149,8 +179,7 @@ fn a_crawl_that_was_killed_goes_on_where_it_was() {
     torn.extend(b"{\"address\":\"127.0");
     fs::write(&state, torn).unwrap();
 
-    let arguments = testnet.crawl(&["--state", text(&state)]);
-    let finished = run(["--json"].into_iter().chain(arguments));
+    let finished = testnet.crawl_all(&before, &["--state", text(&state)]);
     finished.expect_success();
     let after = records(&state);
     assert_eq!(after[..before.len()], before);
@@ -170,15 +199,8 @@ fn an_interrupt_keeps_what_was_found() {
     let testnet = Testnet::start(&["40", "--seed", "1", "--dead", "0", "--nacking", "0", "--hostile", "0"]);
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state");
-    // Two calls, and then an hour's pause.
-    let arguments = testnet.crawl(&["--state", text(&state), "--interval", "3600"]);
-    let arguments: Vec<_> = {
-        let first = arguments.iter().position(|argument| *argument == "--interval").unwrap();
-        let mut arguments = arguments;
-        arguments.drain(first..first + 2);
-        arguments
-    };
-    let mut crawl = Running::start(arguments);
+    // One call, and then an hour's pause.
+    let mut crawl = Running::start(testnet.crawl(&["--state", text(&state), "--interval", "3600"]));
     crawl.wait_for("called");
     crawl.interrupt();
     let finished = crawl.finish();

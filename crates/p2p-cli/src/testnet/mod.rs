@@ -100,7 +100,6 @@ impl Testnet {
             });
             let config = Config::new(planned.identity, NetworkVersion::current(self.network.chain_name()))
                 .required_difficulty(Difficulty::NONE)
-                // A thousand nodes share one machine with whoever calls on them: it may be busy.
                 .handshake_timeout(LIFETIME)
                 .advertised_port(place.address.port());
             let node = Node {

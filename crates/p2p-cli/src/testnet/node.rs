@@ -25,8 +25,9 @@ use super::plan::{Hostility, Kind};
 /// The network has one process and its file descriptors.
 const MAX_CONNECTIONS: usize = 32;
 
-/// How long a connection may last, the handshake included.
-pub(super) const LIFETIME: Duration = Duration::from_secs(30);
+/// How long a connection may last, the handshake included: longer than whoever calls has patience, also on a machine that is
+/// busy or stands still for a while.
+pub(super) const LIFETIME: Duration = Duration::from_secs(300);
 
 /// How large the messages of a chatterer are, in bytes.
 const CHATTER: usize = 10_000;
