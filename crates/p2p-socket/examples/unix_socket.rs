@@ -17,7 +17,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     // There is no IP address, and the peer id says who it is.
     let nowhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
 
-    let directory = tempfile::tempdir()?;
+    // Not where `TMPDIR` says: the path of a socket must be short.
+    let directory = tempfile::tempdir_in("/tmp")?;
     let path = directory.path().join("peer.socket");
     let listener = UnixListener::bind(&path)?;
     let server = async {
