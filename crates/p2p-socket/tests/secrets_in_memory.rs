@@ -13,6 +13,7 @@ mod linux {
         io::{Read, Seek, SeekFrom},
         net::SocketAddr,
         sync::{Arc, Mutex},
+        time::Duration,
     };
 
     use p2p_crypto::{ChannelKey, Difficulty, Identity, InstructionSet, Role, SecretKey, SessionNonces, Stamp};
@@ -103,7 +104,10 @@ mod linux {
     }
 
     fn config(identity: Identity) -> Config {
-        Config::new(identity, NetworkVersion::current(ChainName::from("TEST"))).required_difficulty(Difficulty::NONE)
+        Config::new(identity, NetworkVersion::current(ChainName::from("TEST")))
+            .required_difficulty(Difficulty::NONE)
+            // Also on a machine that stops for a while.
+            .handshake_timeout(Duration::from_secs(300))
     }
 
     /// The bytes that one side writes.
