@@ -8,7 +8,7 @@ use std::{
     io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use common::{Finished, Running, names, run, text};
@@ -215,6 +215,11 @@ fn a_file_that_changes_while_it_is_sent_does_not_arrive() {
     // More than the sender has read when the line holds.
     let large = vec![7; SIZE + ON_ITS_WAY];
     fs::write(transfer.file(), &large).unwrap();
+    // Long ago, or on a disk that keeps no parts of seconds the change would seem to be as old.
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    let file = OpenOptions::new().write(true).open(transfer.file()).unwrap();
+    file.set_modified(hour_ago).unwrap();
+    drop(file);
     let line = HeldLine::to(&address);
     let sender = transfer.start_sending(&line.address);
     transfer.wait_for_parts(1);
@@ -261,7 +266,7 @@ fn parts_that_nobody_has_sent_for_long_are_removed() {
     let transfer = Transfer::new();
     let old = transfer.to().join(format!(".film.bin.{0}.{0}.part", "0".repeat(32)));
     let file = File::create(&old).unwrap();
-    let month_ago = std::time::SystemTime::now() - Duration::from_secs(30 * 86_400);
+    let month_ago = SystemTime::now() - Duration::from_secs(30 * 86_400);
     file.set_modified(month_ago).unwrap();
     drop(file);
     fs::write(transfer.to().join(".mine.part"), "mine").unwrap();
