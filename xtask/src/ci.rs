@@ -224,14 +224,22 @@ fn package(workspace: &Workspace) -> Outcome {
         return Ok(());
     }
     forget_packages(workspace).map_err(|error| format!("can not clear cargo's caches: {error}"))?;
-    let mut command = process::cargo();
-    // Work that is not committed yet can be checked too.
-    command.args(["package", "--allow-dirty", "--target-dir"]);
-    command.arg(workspace.root.join(PACKAGES_TARGET));
-    for package in workspace.libraries() {
-        command.args(["--package", &package.name]);
+    let command = || {
+        let mut command = process::cargo();
+        // Work that is not committed yet can be checked too.
+        command.args(["package", "--allow-dirty", "--target-dir"]);
+        command.arg(workspace.root.join(PACKAGES_TARGET));
+        for package in workspace.libraries() {
+            command.args(["--package", &package.name]);
+        }
+        command
+    };
+    let mut build = command();
+    // Otherwise cargo asks the registry for news, although the steps before have brought all that is needed.
+    if process::succeeds(command().args(["--offline", "--no-verify"])) {
+        build.arg("--offline");
     }
-    process::run(&mut command)
+    process::run(&mut build)
 }
 
 /// Where packages are built, apart from everything else.
