@@ -6,7 +6,7 @@ mod held_line;
 use std::{fs, path::PathBuf};
 
 use common::{Running, names, run, text};
-use held_line::HeldLine;
+use held_line::{HeldLine, PASSES};
 use tempfile::TempDir;
 
 /// Files to send, and a directory to receive them.
@@ -83,8 +83,9 @@ fn no_more_is_taken_in_a_run_than_the_user_wants() {
 #[test]
 fn files_that_come_at_a_time_are_no_more_together_and_leave_nothing_behind() {
     let directories = Directories::new();
-    let (_listener, address) = directories.listen(&["--max-received", "1MB"]);
-    let file = directories.file(800_000);
+    let file = directories.file(2 * PASSES);
+    // For all of one when as much as passes has come of the other, but not for all of both.
+    let (_listener, address) = directories.listen(&["--max-received", &format!("{}", 3 * PASSES + 1)]);
     let lines = [(); 2].map(|()| HeldLine::to(&address));
     let mut senders = lines
         .each_ref()
@@ -105,7 +106,7 @@ fn files_that_come_at_a_time_are_no_more_together_and_leave_nothing_behind() {
     let arrived = ended.iter().filter(|sender| sender.status == Some(0)).count();
     assert_eq!(directories.received().len(), arrived);
     // What was given up does not count.
-    run(["send", &address, text(&directories.file(200_000))]).expect_success();
+    run(["send", &address, text(&directories.file(PASSES + 1))]).expect_success();
 }
 
 #[cfg(unix)]
