@@ -1,6 +1,6 @@
 //! Buffers that a connection borrows while it has something to do, so that an idle one holds none.
 //!
-//! Each worker thread keeps one spare buffer of either kind. A buffer is taken out while it is in use, so a transport
+//! Each worker thread keeps one spare buffer of each kind. A buffer is taken out while it is in use, so a transport
 //! that is itself built on another connection finds the place empty and gets a new one.
 
 use std::cell::Cell;
