@@ -136,7 +136,8 @@ where
 
 /// A remote that has proved who it is, and waits for our answer. Octez: `authenticated_connection`.
 ///
-/// Dropping it closes the transport without an answer.
+/// Dropping it closes the transport without an answer, and perhaps without our metadata if we
+/// [decide at once](Config::decides_at_once).
 #[must_use = "the remote waits for an answer"]
 pub struct Authenticated<T, D> {
     exchange: Exchange<ScheduledIo<T>>,

@@ -116,8 +116,8 @@ impl Config {
     /// Says that whoever [authenticates](crate::authenticate) accepts or refuses the remote without waiting for anything.
     /// Where the remote was faster, our metadata then goes out together with the answer: one packet and one wake-up less.
     ///
-    /// Off by default: who looks a remote up somewhere first would keep it waiting for the metadata, too, and one that is
-    /// dropped without an answer would get none.
+    /// Off by default: who looks a remote up somewhere first would keep it waiting for the metadata, too, and a remote that
+    /// is dropped without an answer does not get it.
     #[must_use]
     pub fn decides_at_once(self, decides_at_once: bool) -> Self {
         Self {
