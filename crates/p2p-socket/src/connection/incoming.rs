@@ -220,3 +220,6 @@ impl<M> State<M> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
