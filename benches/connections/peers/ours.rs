@@ -26,7 +26,9 @@ impl Ours {
         let config = || {
             let version = NetworkVersion::current(ChainName::from("BENCH"));
             let config = Config::new(Identity::generate(Difficulty::NONE), version);
-            config.required_difficulty(Difficulty::NONE).instruction_set(set)
+            let config = config.required_difficulty(Difficulty::NONE).instruction_set(set);
+            // As the peers, which have nothing to decide.
+            config.decides_at_once(true)
         };
         Self {
             dialler: config(),

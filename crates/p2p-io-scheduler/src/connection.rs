@@ -1,5 +1,6 @@
 //! A connection whose reads and writes are regulated.
 
+use std::cell::LazyCell;
 use std::fmt;
 use std::io::ErrorKind::{BrokenPipe, WriteZero};
 use std::io::{self, IoSlice};
@@ -321,10 +322,11 @@ impl Connection {
         if self.shared().is_closed() {
             return Poll::Ready(Err(SchedulerClosed.into()));
         }
-        let now = self.shared().now();
+        // Most of what finds nothing to transfer asks for no time.
+        let now = LazyCell::new(|| self.shared().now());
         let is_limited = wanted > 0 && budget.is_limited();
         let allowed = if is_limited {
-            match budget.poll_acquire(half.flow(), wanted, now, cx) {
+            match budget.poll_acquire(half.flow(), wanted, *now, cx) {
                 Poll::Ready(allowed) => allowed,
                 // The budget knows whom to wake when the scheduler closes, unless that has just happened.
                 Poll::Pending if self.shared().is_closed() => return Poll::Ready(Err(SchedulerClosed.into())),
@@ -341,8 +343,8 @@ impl Connection {
             budget.give_back(half.flow(), allowed - used, is_ready);
         }
         if used > 0 {
-            half.meter().add(used as u64, now);
-            meter.add(used as u64, now);
+            half.meter().add(used as u64, *now);
+            meter.add(used as u64, *now);
         }
         result
     }

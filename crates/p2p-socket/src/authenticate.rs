@@ -12,7 +12,7 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use crate::{
     Config, Connection, ConnectionOptions, MemoryBudget, Metadata, PeerInfo, RejectionMotive, deadline,
-    exchange::{Exchange, FinishError},
+    exchange::{Exchange, FinishError, When},
     handshake::{AcceptError, AuthenticateError, AuthenticatedPeer, Hello, LocalPeer, NackError},
     telemetry,
 };
@@ -107,8 +107,13 @@ where
         let mut exchange = Exchange::new(config.scheduler.register(io)?, deadline, config.cancellation.clone());
         let (hello, output) = Hello::start(local, role, remote, message_nonce, deadline.into_std())?;
         let hello = hello.with_instruction_set(config.instruction_set);
-        let (metadata_exchange, output) = exchange.take_early(hello, output).await?;
-        let peer = exchange.take(metadata_exchange, output).await?;
+        let (metadata_exchange, output) = exchange.take(hello, output, When::EnoughIsHeard).await?;
+        let when = if config.decides_at_once {
+            When::EnoughIsHeard
+        } else {
+            When::AllIsSaid
+        };
+        let peer = exchange.take(metadata_exchange, output, when).await?;
         Ok((exchange, peer))
     };
     match result.await {
@@ -131,7 +136,8 @@ where
 
 /// A remote that has proved who it is, and waits for our answer. Octez: `authenticated_connection`.
 ///
-/// Dropping it closes the transport without an answer.
+/// Dropping it closes the transport without an answer, and perhaps without our metadata if we
+/// [decide at once](Config::decides_at_once).
 #[must_use = "the remote waits for an answer"]
 pub struct Authenticated<T, D> {
     exchange: Exchange<ScheduledIo<T>>,
@@ -199,7 +205,7 @@ where
         } = self;
         let accepted = peer.accept(deadline::after(Instant::now(), timeout).into_std());
         let (ack_exchange, output) = accepted.map_err(|error| not_accepted(error.into()))?;
-        match exchange.take(ack_exchange, output).await {
+        match exchange.take(ack_exchange, output, When::AllIsSaid).await {
             Ok(established) => {
                 telemetry::accepted(role, peer_id, started.elapsed());
                 let (io, input, cancellation) = exchange.into_parts();

@@ -32,6 +32,7 @@ pub struct Config {
     pub(crate) cancellation: CancellationToken,
     pub(crate) memory_budget: Option<MemoryBudget>,
     pub(crate) instruction_set: InstructionSet,
+    pub(crate) decides_at_once: bool,
 }
 
 impl Config {
@@ -55,6 +56,7 @@ impl Config {
             cancellation: CancellationToken::new(),
             memory_budget: None,
             instruction_set: InstructionSet::widest(),
+            decides_at_once: false,
         }
     }
 
@@ -107,6 +109,19 @@ impl Config {
     pub fn memory_budget(self, memory_budget: MemoryBudget) -> Self {
         Self {
             memory_budget: Some(memory_budget),
+            ..self
+        }
+    }
+
+    /// Says that whoever [authenticates](crate::authenticate) accepts or refuses the remote without waiting for anything.
+    /// Where the remote was faster, our metadata then goes out together with the answer: one packet and one wake-up less.
+    ///
+    /// Off by default: who looks a remote up somewhere first would keep it waiting for the metadata, too, and a remote that
+    /// is dropped without an answer does not get it.
+    #[must_use]
+    pub fn decides_at_once(self, decides_at_once: bool) -> Self {
+        Self {
+            decides_at_once,
             ..self
         }
     }

@@ -23,10 +23,11 @@ use crate::{
 
 /// When a step is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum When {
+pub(crate) enum When {
     /// Not before everything has been written.
     AllIsSaid,
-    /// As soon as there is something to take it with.
+    /// As soon as the remote has said enough. What is still to be said then goes together with what is said next: one packet
+    /// and one wake-up less, for whichever side comes second.
     EnoughIsHeard,
 }
 
@@ -68,24 +69,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
         (self.io, self.input, self.cancellation)
     }
 
-    /// Says `output`, then takes `step`. When that fails the transport has been closed.
-    pub(crate) fn take<S: Step>(&mut self, step: S, output: Bytes) -> impl Future<Output = Result<S::Next, S::Error>> {
-        self.take_when(step, output, When::AllIsSaid)
-    }
-
-    /// Takes `step` as soon as the remote has said enough. What is still to be said of `output` then goes together with
-    /// what is said next: one packet and one wake-up less, for whichever side comes second.
-    pub(crate) fn take_early<S: Step>(
-        &mut self,
-        step: S,
-        output: Bytes,
-    ) -> impl Future<Output = Result<S::Next, S::Error>> {
-        self.take_when(step, output, When::EnoughIsHeard)
-    }
-
+    /// Says `output` and takes `step`. When that fails the transport has been closed.
+    ///
     /// This is no `async fn`, which would hold everything that it is given twice. What a half-open connection takes is
     /// mostly this future.
-    fn take_when<S: Step>(
+    pub(crate) fn take<S: Step>(
         &mut self,
         mut step: S,
         output: Bytes,
@@ -223,7 +211,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Exchange<T> {
     /// Writes the rest of `output` and closes, within `limit`; waits for the remote to close, too, so that nothing
     /// of ours is lost to a reset.
     pub(crate) async fn finish(mut self, output: Bytes, limit: Duration) -> Result<(), FinishError> {
-        self.output = output;
+        self.say(output);
         let deadline = deadline::after(Instant::now(), limit);
         let cancellation = self.cancellation.clone();
         let written = tokio::select! {

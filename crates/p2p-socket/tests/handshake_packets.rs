@@ -16,7 +16,8 @@ use common::{
     against, config, other, ours, settle,
 };
 use p2p_crypto::Difficulty;
-use p2p_socket::{AuthenticateError, NodeMetadata, authenticate};
+use p2p_framing::PointList;
+use p2p_socket::{AuthenticateError, NodeMetadata, RejectionMotive, authenticate};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     time::Instant,
@@ -108,6 +109,70 @@ async fn whoever_comes_second_says_who_it_is_and_its_metadata_at_once() {
         };
         let _ = tokio::join!(us, them);
         assert_eq!(*writes.lock().unwrap(), [hello.len() + METADATA, LAST], "as {role:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_decides_at_once_says_its_metadata_and_its_answer_at_once() {
+    for (role, accepts) in ROLES.into_iter().flat_map(|role| [(role, true), (role, false)]) {
+        let (io, mut adversary) = against(role);
+        let (io, writes) = counted(io);
+        let hello = adversary.hello();
+        let config = config(1).decides_at_once(true);
+        let us = async {
+            let peer = authenticate(io, role, address(), &config, NodeMetadata::default());
+            let peer = peer.await.unwrap();
+            if accepts {
+                drop(accepted(peer).await.unwrap());
+            } else {
+                let refused = peer.nack(RejectionMotive::TooManyConnections, PointList::default());
+                refused.await.unwrap();
+            }
+        };
+        let them = async {
+            let received = adversary.receive_hello().await;
+            adversary.agree(&hello, &received);
+            let metadata = adversary.seal(&Adversary::metadata());
+            adversary.send(&[hello.clone(), metadata].concat()).await;
+            // The metadata, and the answer.
+            adversary.open().await.unwrap();
+            let answer = adversary.open().await.unwrap();
+            assert_eq!(answer == ACK, accepts, "as {role:?}");
+            let ack = adversary.seal(ACK);
+            adversary.send(&ack).await;
+            drop(adversary);
+            answer.len()
+        };
+        let ((), answer) = tokio::join!(us, them);
+        let last = METADATA + LAST - 1 + answer;
+        assert_eq!(*writes.lock().unwrap(), [hello.len(), last], "as {role:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_decides_at_once_keeps_no_metadata_from_a_remote_that_waits_for_it() {
+    for role in ROLES {
+        let (io, mut adversary) = against(role);
+        let (io, writes) = counted(io);
+        let hello = adversary.hello();
+        let config = config(1).decides_at_once(true);
+        let us = async {
+            let peer = authenticate(io, role, address(), &config, NodeMetadata::default());
+            accepted(peer.await.unwrap()).await.unwrap()
+        };
+        let them = async {
+            let received = adversary.receive_hello().await;
+            adversary.agree(&hello, &received);
+            adversary.send(&hello).await;
+            adversary.open().await.unwrap();
+            let metadata = adversary.seal(&Adversary::metadata());
+            adversary.send(&metadata).await;
+            adversary.open().await.unwrap();
+            let ack = adversary.seal(ACK);
+            adversary.send(&ack).await;
+        };
+        let _ = tokio::join!(us, them);
+        assert_eq!(*writes.lock().unwrap(), [hello.len(), METADATA, LAST], "as {role:?}");
     }
 }
 

@@ -119,7 +119,7 @@ where
         if let Some(cause) = reader.failure.take() {
             return Poll::Ready(cause);
         }
-        if queues.status.wakers.receiver_is_there() {
+        if !queues.status.wakers.driver_reads() {
             return Poll::Pending;
         }
         let (mut io, mut cx) = (&self.link.ends.transport, Context::from_waker(&self.reading));

@@ -32,6 +32,38 @@ impl<M> Waiting<M> {
     }
 }
 
+/// Messages that come to the queue together.
+#[derive(Debug)]
+pub(crate) struct Batch<M> {
+    first: Option<Waiting<M>>,
+    others: VecDeque<Waiting<M>>,
+    /// The cost of all.
+    cost: usize,
+}
+
+impl<M> Batch<M> {
+    pub(crate) fn new() -> Self {
+        Self {
+            first: None,
+            others: VecDeque::new(),
+            cost: 0,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    pub(crate) fn push(&mut self, waiting: Waiting<M>) {
+        self.cost = self.cost.saturating_add(waiting.cost);
+        if self.first.is_none() {
+            self.first = Some(waiting);
+        } else {
+            self.others.push_back(waiting);
+        }
+    }
+}
+
 /// The messages that wait to be received, bounded in bytes.
 #[derive(Debug)]
 pub(crate) struct Incoming<M> {
@@ -58,8 +90,10 @@ pub(crate) enum NoMessage {
 
 #[derive(Debug)]
 struct State<M> {
-    messages: VecDeque<Waiting<M>>,
-    /// The cost of `messages`.
+    /// A message before all others. In a place of its own, one at a time takes no allocation.
+    first: Option<Waiting<M>>,
+    others: VecDeque<Waiting<M>>,
+    /// The cost of all.
     used: usize,
     /// The driver waits until no more than this is used.
     stalled_above: Option<usize>,
@@ -70,7 +104,8 @@ struct State<M> {
 impl<M> Incoming<M> {
     pub(crate) fn new(limit: usize) -> Self {
         let state = State {
-            messages: VecDeque::new(),
+            first: None,
+            others: VecDeque::new(),
             used: 0,
             stalled_above: None,
             ended: false,
@@ -105,19 +140,21 @@ impl<M> Incoming<M> {
         Some(room)
     }
 
-    pub(crate) fn push(&self, mut batch: VecDeque<Waiting<M>>) {
-        if batch.is_empty() {
+    pub(crate) fn push(&self, mut batch: Batch<M>) {
+        let Some(first) = batch.first else {
             return;
-        }
+        };
         let mut state = self.lock();
         if state.abandoned {
             return;
         }
-        state.used += batch.iter().map(|waiting| waiting.cost).sum::<usize>();
-        if state.messages.is_empty() {
-            state.messages = batch;
+        state.used += batch.cost;
+        if state.is_empty() {
+            state.first = Some(first);
+            state.others = batch.others;
         } else {
-            state.messages.append(&mut batch);
+            state.others.push_back(first);
+            state.others.append(&mut batch.others);
         }
     }
 
@@ -132,7 +169,7 @@ impl<M> Incoming<M> {
             let mut state = self.lock();
             state.abandoned = true;
             state.used = 0;
-            std::mem::take(&mut state.messages)
+            (state.first.take(), std::mem::take(&mut state.others))
         };
         drop(messages);
     }
@@ -145,7 +182,7 @@ impl<M> Incoming<M> {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.lock().messages.is_empty()
+        self.lock().is_empty()
     }
 
     /// How many bytes of the bound are in use by complete messages.
@@ -159,13 +196,18 @@ impl<M> Incoming<M> {
 }
 
 impl<M> State<M> {
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.others.is_empty()
+    }
+
     fn pop(&mut self) -> Option<Popped<M>> {
-        let Waiting { received, cost } = self.messages.pop_front()?;
+        let next = self.first.take().or_else(|| self.others.pop_front());
+        let Waiting { received, cost } = next?;
         self.used -= cost;
-        let is_last = self.messages.is_empty();
+        let is_last = self.is_empty();
         if is_last {
             // Give the memory of a burst back.
-            self.messages = VecDeque::new();
+            self.others = VecDeque::new();
         }
         let makes_room = self.stalled_above.is_some_and(|level| self.used <= level || is_last);
         if makes_room {
@@ -178,3 +220,6 @@ impl<M> State<M> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

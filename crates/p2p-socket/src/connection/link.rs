@@ -149,15 +149,24 @@ where
     }
 
     fn read(&self, queues: &Queues<M>, stays: bool) -> bool {
-        let Some(mut reader) = try_lock(&self.reader).filter(|_| in_runtime()) else {
-            queues.status.wakers.receiver_is_kept_out();
+        let wakers = &queues.status.wakers;
+        let Some(mut reader) = try_lock(&self.reader) else {
+            wakers.receiver_is_kept_out();
             return false;
         };
-        queues.status.wakers.receiver_reads(stays);
+        let is_readable = wakers.receiver_reads(stays);
         let End { work, waker, .. } = &mut *reader;
         let Some(waker) = waker else {
             return false;
         };
+        if !is_readable && work.awaits_transport() {
+            return false;
+        }
+        if !in_runtime() {
+            wakers.leave_unseen();
+            wakers.receiver_is_kept_out();
+            return false;
+        }
         let (mut io, mut cx) = (&self.transport, Context::from_waker(waker));
         match work.poll(&mut io, &queues.incoming, READS_PER_RECEIVE, &mut cx) {
             Poll::Pending => false,

@@ -248,34 +248,19 @@ impl Outgoing {
         }
     }
 
-    /// Where the messages end that are in the queue or have gone through it.
-    pub(crate) fn end(&self) -> Result<u64, OutgoingClosed> {
-        let queue = self.lock();
+    /// [`on_flush`](Self::on_flush) of all messages that are in the queue or have gone through it.
+    pub(crate) fn on_flush_of_all(&self) -> Result<Option<oneshot::Receiver<()>>, OutgoingClosed> {
+        let mut queue = self.lock();
         if queue.closed {
-            Err(OutgoingClosed)
-        } else {
-            Ok(queue.end)
+            return Err(OutgoingClosed);
         }
+        let end = queue.end;
+        queue.on_flush(end)
     }
 
     /// Tells when the operating system has everything up to `until`; dropped if it never will. `None` if it has already.
     pub(crate) fn on_flush(&self, until: u64) -> Result<Option<oneshot::Receiver<()>>, OutgoingClosed> {
-        let mut queue = self.lock();
-        if queue.flushed >= until {
-            return Ok(None);
-        }
-        if queue.discarded {
-            return Err(OutgoingClosed);
-        }
-        // They take no room, so that nothing but this bounds them.
-        while queue.flushes.back().is_some_and(|flush| flush.told.is_closed()) {
-            queue.flushes.pop_back();
-        }
-        let (told, wait) = oneshot::channel();
-        // In order although several may have asked at the same time.
-        let place = queue.flushes.partition_point(|flush| flush.until <= until);
-        queue.flushes.insert(place, Flush { until, told });
-        Ok(Some(wait))
+        self.lock().on_flush(until)
     }
 
     /// Takes no more messages; those in the queue stay.
@@ -316,6 +301,24 @@ impl Outgoing {
 impl Queue {
     fn is_empty(&self) -> bool {
         self.pieces.is_empty() && self.run.is_empty()
+    }
+
+    fn on_flush(&mut self, until: u64) -> Result<Option<oneshot::Receiver<()>>, OutgoingClosed> {
+        if self.flushed >= until {
+            return Ok(None);
+        }
+        if self.discarded {
+            return Err(OutgoingClosed);
+        }
+        // They take no room, so that nothing but this bounds them.
+        while self.flushes.back().is_some_and(|flush| flush.told.is_closed()) {
+            self.flushes.pop_back();
+        }
+        let (told, wait) = oneshot::channel();
+        // In order although several may have asked at the same time.
+        let place = self.flushes.partition_point(|flush| flush.until <= until);
+        self.flushes.insert(place, Flush { until, told });
+        Ok(Some(wait))
     }
 
     fn append(&mut self, bytes: Bytes, cost: usize) {

@@ -1,7 +1,6 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::{
-    collections::VecDeque,
     error::Error,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -12,7 +11,7 @@ use p2p_framing::{ChunkOpener, MAX_RECEIVED_CHUNK_SIZE};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::codec::Decoder;
 
-use super::{ConnectionError, Incoming, Received, Waiting, scratch};
+use super::{ConnectionError, Incoming, Received, Waiting, incoming::Batch, scratch};
 
 /// Beyond this size, in bytes, a message leaves its buffer behind when it is decoded.
 const LARGE_MESSAGE: usize = scratch::SIZE;
@@ -35,6 +34,8 @@ pub(crate) struct Reader<C> {
     stream: BytesMut,
     /// Whether `stream` may hold a whole message.
     decodable: bool,
+    /// Whether the transport had nothing more.
+    awaits_transport: bool,
 }
 
 impl<C> Reader<C>
@@ -52,6 +53,7 @@ where
             chunk: Vec::new(),
             stream: BytesMut::new(),
             decodable: false,
+            awaits_transport: false,
         }
     }
 
@@ -65,6 +67,7 @@ where
         reads: usize,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ConnectionError>> {
+        self.awaits_transport = false;
         for _ in 0..reads {
             let Some(mut room) = incoming.room(self.partial_size()) else {
                 return Poll::Pending;
@@ -92,7 +95,11 @@ where
             }
             let filled = match self.ahead.take() {
                 Some(mut bytes) => self.open(&mut bytes, room),
-                None => ready!(self.poll_fill(io, room, cx)),
+                None => {
+                    let filled = self.poll_fill(io, room, cx);
+                    self.awaits_transport = filled.is_pending();
+                    ready!(filled)
+                }
             };
             if let Err(error) = filled {
                 // What is authentic in front of a bad chunk is still received.
@@ -167,16 +174,22 @@ where
     }
 
     fn open_chunks(&mut self, bytes: &mut [u8]) -> Result<usize, ConnectionError> {
+        if self.stream.capacity() == 0 {
+            self.stream = scratch::take_stream();
+        }
         let before = self.stream.len();
         let opened = self.opener.open_onto(bytes, &mut self.stream);
         self.decodable |= self.stream.len() > before;
+        if self.stream.is_empty() {
+            scratch::return_stream(std::mem::take(&mut self.stream));
+        }
         opened.map_err(ConnectionError::chunk)
     }
 
     /// Decodes one message, or a full queue of undecoded bytes would never move, and more as long as there is room
     /// for what the queue adds to them.
     fn decode(&mut self, mut room: usize, incoming: &Incoming<C::Item>) -> Result<(), ConnectionError> {
-        let mut batch = VecDeque::new();
+        let mut batch = Batch::new();
         let result = loop {
             if room == 0 && !batch.is_empty() {
                 break Ok(());
@@ -202,7 +215,7 @@ where
                     let waiting = Waiting::new(Received { message, encoded_size }, held);
                     // The bytes leave the stream for the queue: only what comes on top is new.
                     room = room.saturating_sub(waiting.cost.saturating_sub(encoded_size));
-                    batch.push_back(waiting);
+                    batch.push(waiting);
                 }
                 Ok(None) => {
                     self.decodable = false;
@@ -213,7 +226,7 @@ where
         };
         if self.stream.is_empty() {
             self.decodable = false;
-            self.stream = BytesMut::new();
+            scratch::return_stream(std::mem::take(&mut self.stream));
         }
         incoming.push(batch);
         result
@@ -221,6 +234,11 @@ where
 }
 
 impl<C> Reader<C> {
+    /// Whether nothing can be done before the transport wakes whoever polled last.
+    pub(crate) fn awaits_transport(&self) -> bool {
+        self.awaits_transport
+    }
+
     /// Throws away what has been read and is no message yet.
     pub(crate) fn discard(&mut self) {
         self.ahead = None;

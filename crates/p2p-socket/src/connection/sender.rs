@@ -1,7 +1,7 @@
 use std::{cell::RefCell, fmt, marker::PhantomData, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{SemaphorePermit, oneshot};
 
 use super::{
     Direction, Handles, Link, SendError, TrySendError,
@@ -69,7 +69,7 @@ impl<M> Sender<M> {
             Offered::Taken { end } => end,
             Offered::Full(encoded) => self.wait_for_room(encoded, true).await?,
         };
-        self.flush_to(end).await
+        self.flushed(self.handles.link.queues.outgoing.on_flush(end)).await
     }
 
     /// Waits until the operating system has every message that was queued before.
@@ -82,8 +82,8 @@ impl<M> Sender<M> {
     ///
     /// Nothing is lost when it is dropped.
     pub async fn flush(&self) -> Result<(), SendError> {
-        let end = self.handles.link.queues.outgoing.end();
-        self.flush_to(end.map_err(|closed| self.closed_error(closed))?).await
+        let outgoing = &self.handles.link.queues.outgoing;
+        self.flushed(outgoing.on_flush_of_all()).await
     }
 
     /// Encodes a message once, to send it to many peers. Octez: `P2p_socket.encode`.
@@ -205,12 +205,11 @@ impl<M> Sender<M> {
         Ok(end)
     }
 
-    async fn flush_to(&self, end: u64) -> Result<(), SendError> {
-        let Link { queues, ends } = &*self.handles.link;
-        let flushed = queues.outgoing.on_flush(end);
-        let Some(flushed) = flushed.map_err(|closed| self.closed_error(closed))? else {
+    async fn flushed(&self, wait: Result<Option<oneshot::Receiver<()>>, OutgoingClosed>) -> Result<(), SendError> {
+        let Some(flushed) = wait.map_err(|closed| self.closed_error(closed))? else {
             return Ok(());
         };
+        let Link { queues, ends } = &*self.handles.link;
         ends.write(queues);
         flushed.await.map_err(|_| self.closed_error(OutgoingClosed))
     }

@@ -11,7 +11,7 @@ use atomic_waker::AtomicWaker;
 /// Someone waits in `recv`, and tells when it no longer does: it alone is woken when there is something to read.
 const RECEIVER_IS_THERE: u8 = 1;
 
-/// The transport has become readable, and whoever was woken has not looked yet.
+/// The transport has become readable, and nobody has looked since.
 const UNSEEN: u8 = 2;
 
 /// Who is woken when there is something to do on a connection.
@@ -41,9 +41,14 @@ impl Wakers {
         self.receiver.wake();
     }
 
-    /// Whether the driver may leave reading to the receiver. To be asked under the lock of the reading end.
-    pub(crate) fn receiver_is_there(&self) -> bool {
-        self.state.load(SeqCst) & RECEIVER_IS_THERE != 0
+    /// The driver is about to read, so it holds the lock of the reading end, unless it may leave that to the receiver:
+    /// tells which.
+    pub(crate) fn driver_reads(&self) -> bool {
+        let reads = self.state.load(SeqCst) & RECEIVER_IS_THERE == 0;
+        if reads {
+            self.state.store(0, SeqCst);
+        }
+        reads
     }
 
     /// The receiver is about to look for a message, and wants to know of the next one if there is none.
@@ -52,14 +57,16 @@ impl Wakers {
     }
 
     /// The receiver is about to read, so it holds the lock of the reading end. If it can be dropped without a word
-    /// (`stays` is false), the driver will be woken beside it.
-    pub(crate) fn receiver_reads(&self, stays: bool) {
-        self.state.store(if stays { RECEIVER_IS_THERE } else { 0 }, SeqCst);
+    /// (`stays` is false), the driver will be woken beside it. Tells whether the transport has become readable since
+    /// somebody last looked.
+    pub(crate) fn receiver_reads(&self, stays: bool) -> bool {
+        let state = if stays { RECEIVER_IS_THERE } else { 0 };
+        self.state.swap(state, SeqCst) & UNSEEN != 0
     }
 
     /// The receiver wants to read and can't, because the driver is at it: it shall go on.
     pub(crate) fn receiver_is_kept_out(&self) {
-        if self.state.swap(0, SeqCst) & UNSEEN != 0 {
+        if self.state.fetch_and(!RECEIVER_IS_THERE, SeqCst) & UNSEEN != 0 {
             self.driver.wake();
         }
     }

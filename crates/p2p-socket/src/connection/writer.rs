@@ -80,7 +80,7 @@ impl Writer {
     ) -> Poll<Result<(), ConnectionError>> {
         for _ in 0..WRITES_PER_POLL {
             let written = self.poll_write_buffer(io, cx).map_err(ConnectionError::io)?;
-            if written.is_ready() {
+            if written.is_ready() && outgoing.is_waiting() {
                 self.seal(outgoing)?;
             }
             let idle = self.buffer.is_none();

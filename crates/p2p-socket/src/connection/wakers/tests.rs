@@ -28,9 +28,10 @@ impl Scene {
         scene
     }
 
-    fn look(&self, stays: bool) {
+    /// Tells whether there is something new to look at.
+    fn look(&self, stays: bool) -> bool {
         self.wakers.set_receiver(&self.receiver.clone().into());
-        self.wakers.receiver_reads(stays);
+        self.wakers.receiver_reads(stays)
     }
 
     fn readable(&self) {
@@ -109,9 +110,23 @@ fn the_driver_looks_again_for_room_that_was_made_before_the_receiver_left() {
     scene.look(true);
     scene.wakers.room_is_made();
     assert_eq!(scene.woken(), (1, 0));
-    assert!(scene.wakers.receiver_is_there());
+    assert!(!scene.wakers.driver_reads());
     scene.wakers.set_driver(&scene.driver.clone().into());
     scene.wakers.receiver_leaves();
     assert_eq!(scene.woken(), (2, 0));
-    assert!(!scene.wakers.receiver_is_there());
+    assert!(scene.wakers.driver_reads());
+}
+
+#[test]
+fn what_nobody_has_looked_at_is_told_to_whoever_looks_next() {
+    let scene = Scene::new();
+    assert!(!scene.look(true));
+    scene.readable();
+    scene.wakers.receiver_leaves();
+    assert!(scene.look(true), "the driver was woken, and has not come yet");
+    assert!(!scene.look(true));
+    scene.wakers.receiver_leaves();
+    scene.readable();
+    assert!(scene.wakers.driver_reads());
+    assert!(!scene.look(true), "the driver has seen it");
 }
