@@ -2,7 +2,13 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{Shutdown, TcpListener},
+    path::Path,
+    thread,
+};
 
 use common::{Finished, Running, nobody, run, text};
 
@@ -121,6 +127,43 @@ fn a_listener_that_takes_no_files() {
     assert!(told);
     let (_echoing, address) = Running::listen(["--echo"]);
     run(["send", &address, &file]).expect_error(1, "does not belong to a file transfer");
+}
+
+#[test]
+fn a_port_where_something_else_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(directory.path(), "a", "a");
+    for (greeting, protocol) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP"),
+        (&[0x15, 3, 3, 0, 2, 2, 70], "TLS"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "SSH"),
+        (b"220 mail.example.org ESMTP\r\n", "SMTP or FTP"),
+    ] {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap().to_string();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..4 {
+                    let (mut stream, _) = server.accept().unwrap();
+                    stream.write_all(greeting).unwrap();
+                    stream.shutdown(Shutdown::Write).unwrap();
+                    // Closed with something unread, it would take back what it has said.
+                    let _ = stream.read_to_end(&mut Vec::new());
+                }
+            });
+            let told = format!("it does not look like a peer, but like one that speaks {protocol}");
+            for caller in callers(&address, &file) {
+                match caller[0] {
+                    "probe" => {
+                        let finished = run_with(&caller, &[]);
+                        assert!(finished.stdout.contains(&told), "{finished:?}");
+                    }
+                    "crawl" => {}
+                    _ => run_with(&caller, &[]).expect_error(1, &told),
+                }
+            }
+        });
+    }
 }
 
 #[test]
