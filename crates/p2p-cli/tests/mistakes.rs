@@ -347,16 +347,17 @@ fn a_full_disk() {
     ]);
     identity.expect_error(8, "identity.json: ");
     let crawl = |option, path: &str| limited(&["crawl", &nobody.address, option, path, "--interval", "0"]);
-    crawl("--state", &at("state")).expect_error(1, "can not write to");
+    let state = crawl("--state", &at("state"));
+    state.expect_error(1, "for the state of a crawl: ");
     let picture = crawl("--svg", &at("crawl.svg"));
     picture.expect_error(1, "can not write the picture");
-    for told in [identity, picture] {
+    for told in [identity, state, picture] {
         // No word of the temporary files that nobody has asked for.
         assert!(!told.stderr.contains(" at path "), "{told:?}");
     }
     limited(&["man", "--output", text(directory.path())]).expect_error(1, "can not write the manual page");
-    // Not even an empty file is left, but the state of the crawl, to which something is to be added.
-    assert_eq!(common::names(directory.path()), ["state"]);
+    // Not even an empty file is left.
+    assert_eq!(common::names(directory.path()), [""; 0]);
 
     // Standard output, of each command that says something at once.
     let (_listener, address) = Running::listen(["--echo"]);
