@@ -232,19 +232,7 @@ fn a_directory_that_is_not_there_is_told_with_the_file_that_was_asked_for() {
     let address = &nobody.address;
     for (arguments, status, message) in [
         (
-            &[
-                "identity",
-                "generate",
-                "--difficulty",
-                "0",
-                "--output",
-                "/does/not/exist",
-            ][..],
-            8,
-            "can not write the identity file /does/not/exist: No such",
-        ),
-        (
-            &["crawl", address, "--interval", "0", "--svg", "/does/not/exist"],
+            &["crawl", address, "--interval", "0", "--svg", "/does/not/exist"][..],
             1,
             "can not write the picture /does/not/exist: No such",
         ),
