@@ -186,7 +186,8 @@ fn a_bad_network() {
     let directory = tempfile::tempdir().unwrap();
     let file = write(directory.path(), "a", "a");
     let (_listener, address) = Running::listen(["--network", "OURS", "--receive", text(directory.path())]);
-    let (_strange, strange) = Running::listen(["--network", "$(id)", "--receive", text(directory.path())]);
+    let other = tempfile::tempdir().unwrap();
+    let (_strange, strange) = Running::listen(["--network", "$(id)", "--receive", text(other.path())]);
     let option = "--network";
     for caller in callers(&address, &file) {
         run_with(&caller, &[option, "mainet"]).expect_error(2, "did you mean mainnet?");
