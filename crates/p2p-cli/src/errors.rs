@@ -11,8 +11,7 @@ pub(crate) fn authenticate(error: &AuthenticateError) -> Failure {
     if let AuthenticateError::ConnectionMessageTooLarge(ClearFrameTooLarge { size, .. }) = error
         && let Some(protocol) = other_protocol(*size)
     {
-        let hint =
-            format!("; it does not look like a peer, but like one that speaks {protocol}: is it the right port?");
+        let hint = format!("; what it says looks like {protocol}, not like a peer");
         failure.message.push_str(&hint);
     }
     failure
@@ -62,4 +61,27 @@ pub(crate) fn send(error: &SendError) -> Failure {
 
 pub(crate) fn close(error: &CloseError) -> Failure {
     Failure::caused_by("close", error.name(), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_protocols_are_told_by_their_first_two_bytes() {
+        let told = |beginning: [u8; 2]| other_protocol(u16::from_be_bytes(beginning).into());
+        for (beginning, protocol) in [
+            (*b"HT", "HTTP"),
+            (*b"GE", "HTTP"),
+            ([0x16, 3], "TLS"),
+            ([0x15, 3], "TLS"),
+            (*b"SS", "SSH"),
+            (*b"22", "SMTP or FTP"),
+        ] {
+            assert_eq!(told(beginning), Some(protocol));
+        }
+        for beginning in [[0, 105], [4, 0], [4, 1], [0xff; 2], [0x16, 2], *b"XX"] {
+            assert_eq!(told(beginning), None, "{beginning:?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::{
     fs,
     io::{Read, Write},
-    net::{Shutdown, TcpListener},
+    net::{Shutdown, TcpListener, TcpStream},
     path::Path,
     thread,
 };
@@ -151,7 +151,7 @@ fn a_port_where_something_else_answers() {
                     let _ = stream.read_to_end(&mut Vec::new());
                 }
             });
-            let told = format!("it does not look like a peer, but like one that speaks {protocol}");
+            let told = format!("what it says looks like {protocol}, not like a peer");
             for caller in callers(&address, &file) {
                 match caller[0] {
                     "probe" => {
@@ -164,6 +164,16 @@ fn a_port_where_something_else_answers() {
             }
         });
     }
+    // A browser that was sent to us.
+    let (mut listener, address) = Running::listen(["--echo"]);
+    let mut browser = TcpStream::connect(&address).unwrap();
+    browser.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    browser.shutdown(Shutdown::Write).unwrap();
+    let error = listener.wait_for("error");
+    assert!(
+        error["message"].as_str().unwrap().contains("looks like HTTP"),
+        "{error}"
+    );
 }
 
 #[test]
