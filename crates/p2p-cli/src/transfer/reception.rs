@@ -2,7 +2,6 @@
 
 use std::{
     fs::{File, TryLockError},
-    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -51,31 +50,15 @@ impl Reception {
 struct AnotherReceives;
 
 /// Locks a directory against other processes, until the end of this one, however that comes. Two of them would take the parts
-/// that the other one looks at for ones that are being sent, and each would count only its own files for its quota. `None`
-/// where the file system knows no such locks.
+/// that the other one looks at for ones that are being sent, and each would count only its own files for its quota. The lock is
+/// on the directory itself, so that no file has to be left in it. `None` where there are no such locks.
 fn lock(directory: &Path) -> Result<Option<File>, AnotherReceives> {
-    let locked = open(directory).and_then(|opened| match opened.try_lock() {
+    let Ok(opened) = File::open(directory) else {
+        return Ok(None);
+    };
+    match opened.try_lock() {
         Ok(()) => Ok(Some(opened)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    });
-    match locked {
-        Ok(None) => Err(AnotherReceives),
-        Ok(lock) => Ok(lock),
-        Err(_) => Ok(None),
+        Err(TryLockError::WouldBlock) => Err(AnotherReceives),
+        Err(TryLockError::Error(_)) => Ok(None),
     }
-}
-
-/// The directory itself, so that no file has to be left in it for the lock.
-fn open(directory: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.read(true);
-    #[cfg(windows)]
-    {
-        use std::os::windows::fs::OpenOptionsExt;
-        // What opens a directory there.
-        const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
-        options.custom_flags(FILE_FLAG_BACKUP_SEMANTICS);
-    }
-    options.open(directory)
 }
