@@ -68,7 +68,7 @@ impl Target {
             connected = self.connect(session.timeout) => connected?,
             () = session.interrupt.cancelled() => return Err(Failure::interrupted("connect")),
         };
-        let peer = session.open(tcp, Role::Initiator, remote, || None, report).await?;
+        let peer = session.open(tcp, Role::Initiator, remote, || Ok(()), report).await?;
         report.event(&Accepted);
         Ok(peer)
     }

@@ -1,12 +1,34 @@
 //! Failures of the library under their stable names.
 
 use p2p_crypto::Difficulty;
+use p2p_framing::ClearFrameTooLarge;
 use p2p_socket::{AcceptError, AuthenticateError, CloseError, ConnectionError, NackError, SendError};
 
 use crate::failure::Failure;
 
 pub(crate) fn authenticate(error: &AuthenticateError) -> Failure {
-    Failure::caused_by("authenticate", error.name(), error).with_offence(error.is_offence())
+    let mut failure = Failure::caused_by("authenticate", error.name(), error).with_offence(error.is_offence());
+    if let AuthenticateError::ConnectionMessageTooLarge(ClearFrameTooLarge { size, .. }) = error
+        && let Some(protocol) = other_protocol(*size)
+    {
+        let hint = format!("; what it says looks like {protocol}, not like a peer");
+        failure.message.push_str(&hint);
+    }
+    failure
+}
+
+/// What a remote speaks whose first two bytes, read as the size of a connection message, are this one.
+fn other_protocol(size: usize) -> Option<&'static str> {
+    Some(match &u16::try_from(size).ok()?.to_be_bytes() {
+        // A response, or a request: GET, HEAD, POST and PUT, OPTIONS, CONNECT.
+        b"HT" | b"GE" | b"HE" | b"PO" | b"PU" | b"OP" | b"CO" => "HTTP",
+        // A record with a handshake or an alert, as all versions begin it.
+        [0x15 | 0x16, 3] => "TLS",
+        b"SS" => "SSH",
+        // Their greeting.
+        b"22" => "SMTP or FTP",
+        _ => return None,
+    })
 }
 
 /// What to add when a node that was called has hung up right after it saw our identity, whose proof of work reaches so much.
@@ -39,4 +61,27 @@ pub(crate) fn send(error: &SendError) -> Failure {
 
 pub(crate) fn close(error: &CloseError) -> Failure {
     Failure::caused_by("close", error.name(), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_protocols_are_told_by_their_first_two_bytes() {
+        let told = |beginning: [u8; 2]| other_protocol(u16::from_be_bytes(beginning).into());
+        for (beginning, protocol) in [
+            (*b"HT", "HTTP"),
+            (*b"GE", "HTTP"),
+            ([0x16, 3], "TLS"),
+            ([0x15, 3], "TLS"),
+            (*b"SS", "SSH"),
+            (*b"22", "SMTP or FTP"),
+        ] {
+            assert_eq!(told(beginning), Some(protocol));
+        }
+        for beginning in [[0, 105], [4, 0], [4, 1], [0xff; 2], [0x16, 2], *b"XX"] {
+            assert_eq!(told(beginning), None, "{beginning:?}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use p2p_framing::{Point, PointList};
 use p2p_socket::{NetworkVersion, NodeMetadata, PeerInfo, RejectionMotive};
 use serde::Serialize;
 
-use crate::{message_text::MessageText, report::Event};
+use crate::{message_text::MessageText, report::Event, units::counted};
 
 #[derive(Serialize)]
 pub(crate) struct Listening {
@@ -44,7 +44,8 @@ impl fmt::Display for Refused {
         let Self { count, network } = self;
         write!(
             f,
-            "refused {count} connections of those that offend, the last from {network}"
+            "refused {} of those that offend, the last from {network}",
+            counted(*count, "connection")
         )
     }
 }
@@ -266,7 +267,7 @@ impl Event for MessageReceived<'_> {
 
 impl fmt::Display for MessageReceived<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "received {} bytes: {}", self.size, self.content)
+        write!(f, "received {}: {}", counted(self.size, "byte"), self.content)
     }
 }
 
@@ -283,7 +284,7 @@ impl Event for MessageSent {
 
 impl fmt::Display for MessageSent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sent {} bytes", self.size)
+        write!(f, "sent {}", counted(self.size, "byte"))
     }
 }
 
@@ -311,8 +312,11 @@ impl fmt::Display for Closed {
         } = self;
         write!(
             f,
-            "closed ({reason}): sent {messages_sent} messages, {bytes_sent} bytes on the wire; \
-             received {messages_received} messages, {bytes_received} bytes on the wire"
+            "closed ({reason}): sent {}, {} on the wire; received {}, {} on the wire",
+            counted(*messages_sent, "message"),
+            counted(*bytes_sent, "byte"),
+            counted(*messages_received, "message"),
+            counted(*bytes_received, "byte"),
         )
     }
 }

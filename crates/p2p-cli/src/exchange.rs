@@ -16,8 +16,7 @@ use crate::{
     report::Report,
     session::{Peer, Session, Tally},
     transfer::{self, QuotaOptions, Reception},
-    units::seconds_or_zero,
-    whole_file,
+    units::{counted, seconds_or_zero},
 };
 
 /// What to do with messages. Without one of the first two, standard input is sent and what comes is printed.
@@ -53,18 +52,7 @@ impl ExchangeOptions {
             return Err(Failure::new("usage", "wrong_usage", message).with_exit_status(Failure::EXIT_USAGE));
         }
         let activity = match self.receive {
-            Some(directory) if !directory.is_dir() => {
-                let message = format!("{} is not a directory", directory.display());
-                return Err(Failure::new("start", "not_a_directory", message));
-            }
-            Some(directory) => {
-                // Better told now than when the first file comes.
-                whole_file::try_directory(&directory).map_err(|error| {
-                    let message = format!("can not write into {}: {error}", directory.display());
-                    Failure::new("start", "unwritable_directory", message)
-                })?;
-                Activity::Receive(Reception::prepare(directory, self.quota))
-            }
+            Some(directory) => Activity::Receive(Reception::prepare(directory, self.quota)?),
             None if self.echo => Activity::Echo,
             None => Activity::Print {
                 expect: self.expect,
@@ -166,7 +154,8 @@ async fn print(
         if let Err(error) = inbox.next().await {
             let cause = errors::connection(&error);
             let received = inbox.tally.received();
-            let message = format!("{cause} after {received} of {expected} expected messages");
+            let expected = counted(expected, "expected message");
+            let message = format!("{cause} after {received} of {expected}");
             return Err(Failure { message, ..cause });
         }
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, units::counted};
 
 /// Reads lines of any bytes, none longer than a message may be.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                 "input",
                 "message_too_large",
                 format!(
-                    "a line of standard input has more than {} bytes: no message may be longer",
-                    self.max_line
+                    "a line of standard input has more than {}: no message may be longer",
+                    counted(self.max_line, "byte")
                 ),
             ));
         }

@@ -24,6 +24,7 @@ mod message_text;
 mod network;
 mod outbox;
 mod peer_options;
+mod places;
 mod probe;
 mod replay;
 mod report;

@@ -82,12 +82,14 @@ fn count(number: f64) -> String {
 
 fn time(seconds: f64) -> String {
     const YEAR: f64 = 365.25 * 86_400.0;
+    // Two of each, so that none is told as one of many.
+    const TWO_YEARS: f64 = 2.0 * YEAR;
     match seconds {
         ..1.0 => "below 1 s".to_owned(),
         ..120.0 => format!("{seconds:.0} s"),
         ..7_200.0 => format!("{:.0} min", seconds / 60.0),
         ..172_800.0 => format!("{:.0} h", seconds / 3_600.0),
-        ..YEAR => format!("{:.0} days", seconds / 86_400.0),
+        ..TWO_YEARS => format!("{:.0} days", seconds / 86_400.0),
         ..1e16 => format!("{} years", count(seconds / YEAR)),
         _ => "longer than the world has stood".to_owned(),
     }

@@ -3,10 +3,9 @@
 use std::{future::Future, io, net::SocketAddr, num::NonZeroU64, sync::Arc, time::Duration};
 
 use p2p_crypto::Role;
-use p2p_socket::{Admission, AdmissionLimits, Displaced, Permit, Refused, RejectionMotive};
+use p2p_socket::{Admission, AdmissionLimits, Displaced, Permit, Refused};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     task::{JoinError, JoinSet},
     time::{Instant, sleep},
 };
@@ -14,6 +13,7 @@ use tokio::{
 use crate::{
     events,
     failure::Failure,
+    places::{PlaceLimits, Places},
     report::Report,
     session::{Peer, Session},
 };
@@ -34,7 +34,7 @@ pub(crate) struct Server {
     pub(crate) session: Session,
     pub(crate) report: Report,
     admission: Admission,
-    places: Semaphore,
+    places: Places,
 }
 
 /// Someone who was accepted.
@@ -53,12 +53,12 @@ impl Server {
     const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
     /// A server for so many accepted peers at a time.
-    pub(crate) fn new(session: Session, max_peers: usize, report: Report) -> Self {
+    pub(crate) fn new(session: Session, limits: PlaceLimits, report: Report) -> Self {
         Self {
             session,
             report,
             admission: Admission::new(&admission_limits(descriptors())),
-            places: Semaphore::new(max_peers),
+            places: Places::new(limits),
         }
     }
 
@@ -138,12 +138,12 @@ impl Server {
         let report = self.report.of_connection(number);
         // A place is taken before the remote is, and kept to the end.
         let mut place = None;
-        let refuse = || {
-            place = self.places.try_acquire().ok();
-            place.is_none().then_some(RejectionMotive::TooManyConnections)
+        let take_place = || {
+            place = Some(self.places.take(remote.ip())?);
+            Ok(())
         };
         let opened = permit
-            .run(self.session.open(tcp, Role::Responder, remote, refuse, &report))
+            .run(self.session.open(tcp, Role::Responder, remote, take_place, &report))
             .await;
         let opened = opened.unwrap_or_else(|Displaced { .. }| {
             let message = "too many connections had not finished their handshake, and this one had to go";

@@ -23,6 +23,7 @@ use crate::{
     failure::Failure,
     network::other_network,
     outbox::Outbox,
+    places::NoPlace,
     report::Report,
 };
 
@@ -80,14 +81,14 @@ impl Session {
         }
     }
 
-    /// Shakes hands over a TCP connection. The caller tells that the peer is accepted. `refuse` tells why an authenticated
-    /// peer is not wanted, if it is not.
+    /// Shakes hands over a TCP connection. The caller tells that the peer is accepted. `take_place` fails if there is no place
+    /// for an authenticated peer.
     pub(crate) async fn open(
         &self,
         tcp: TcpStream,
         role: Role,
         remote: SocketAddr,
-        refuse: impl FnOnce() -> Option<RejectionMotive>,
+        take_place: impl FnOnce() -> Result<(), NoPlace>,
         report: &Report,
     ) -> Result<Peer, Failure> {
         report.event(&Connected::new(role, remote));
@@ -104,8 +105,9 @@ impl Session {
             self.tell_network(&mut failure, authenticated.info());
             return Err(self.nack(authenticated, error.motive, failure, report).await);
         }
-        if let Some(motive) = refuse() {
-            let failure = Failure::new("accept", "nacked", format!("the remote was refused: {motive}"));
+        if let Err(no_place) = take_place() {
+            let failure = Failure::new("accept", "nacked", format!("the remote was refused: {no_place}"));
+            let motive = RejectionMotive::TooManyConnections;
             return Err(self.nack(authenticated, motive, failure, report).await);
         }
         let encoding = RawEncoding::new(self.max_message);

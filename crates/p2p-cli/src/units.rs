@@ -1,6 +1,6 @@
 //! Times, sizes and rates, as people write and read them.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 /// The units of times that can be written.
 const TIME_UNITS: [(&str, f64); 5] = [("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
@@ -76,6 +76,22 @@ pub(crate) fn age(time: Duration) -> String {
     }
 }
 
+/// So many things: `0 bytes`, `1 byte`, `2 addresses`.
+pub(crate) fn counted<N: Copy + Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
+    let ending = match thing.ends_with('s') {
+        _ if number == N::from(1) => "",
+        true => "es",
+        false => "s",
+    };
+    format!("{number} {thing}{ending}")
+}
+
+/// As [`counted`], and what they do: `1 takes us`, `2 take us`.
+pub(crate) fn doing<N: Copy + Display + PartialEq + From<u8>>(number: N, verb: &str) -> String {
+    let ending = if number == N::from(1) { "s" } else { "" };
+    format!("{number} {verb}{ending}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +151,19 @@ mod tests {
             assert_eq!(bytes(number), text);
         }
         assert_eq!(rate(1.5e6), "1.50 MB/s");
+    }
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        for (number, bytes, addresses, take) in [
+            (0_u64, "0 bytes", "0 addresses", "0 take"),
+            (1, "1 byte", "1 address", "1 takes"),
+            (2, "2 bytes", "2 addresses", "2 take"),
+        ] {
+            assert_eq!(counted(number, "byte"), bytes);
+            assert_eq!(counted(number, "address"), addresses);
+            assert_eq!(doing(number, "take"), take);
+        }
     }
 
     #[test]

@@ -35,6 +35,14 @@ impl Draft {
     pub(crate) fn publish(self) -> io::Result<()> {
         self.file.persist(&self.path).map(drop).map_err(|error| error.error)
     }
+
+    /// Gives it its name, unless something has it already, which stays.
+    pub(crate) fn publish_if_new(self) -> io::Result<()> {
+        match self.file.persist_noclobber(&self.path) {
+            Err(refused) if refused.error.kind() != io::ErrorKind::AlreadyExists => Err(refused.error),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Finds out whether files can be made in `directory`, and leaves none there.

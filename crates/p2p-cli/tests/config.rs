@@ -129,6 +129,26 @@ fn flags_of_a_file_count() {
 }
 
 #[test]
+fn what_does_nothing_is_refused_where_it_is_typed_and_passed_over_elsewhere() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let listen = ["listen", "--bind", &address];
+    let told = format!("can not listen on {address}");
+    run(["listen", "--max-received", "1MB"]).expect_error(2, "--max-received does nothing without --receive");
+    let listening = p2p(listen).env("P2P_MAX_RECEIVED", "1MB").output().unwrap();
+    Finished::from(listening).expect_error(1, &told);
+    Config::new("max-received = '1MB'").run(&listen).expect_error(1, &told);
+    // What it needs may come from there, too.
+    let receiving = p2p(["listen", "--max-received", "1MB"])
+        .env("P2P_RECEIVE", "/does/not/exist")
+        .output();
+    Finished::from(receiving.unwrap()).expect_error(1, "/does/not/exist is not a directory");
+    Config::new("[listen]\nreceive = '/does/not/exist'")
+        .run(&["listen", "--max-received", "1MB"])
+        .expect_error(1, "/does/not/exist is not a directory");
+}
+
+#[test]
 fn mistakes_in_a_file_are_told_with_what_to_write() {
     for (contents, told) in [
         (

@@ -273,7 +273,7 @@ fn people_read_one_line_for_each_frame() {
     assert_eq!(lines.len(), 8, "{}", inspected.stdout);
     assert_eq!(lines[0], "[0]     0.000000  127.0.0.1:40000 dials 127.0.0.1:9732");
     assert!(lines[1].starts_with("[0]     0.000002  ->   105 bytes  connection message of id"));
-    assert_eq!(lines[7], "4 packets, 1 connections, 0 faults");
+    assert_eq!(lines[7], "4 packets, 1 connection, 0 faults");
 }
 
 #[test]

@@ -2,7 +2,13 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    path::Path,
+    thread,
+};
 
 use common::{Finished, Running, nobody, run, text};
 
@@ -124,6 +130,53 @@ fn a_listener_that_takes_no_files() {
 }
 
 #[test]
+fn a_port_where_something_else_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(directory.path(), "a", "a");
+    for (greeting, protocol) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP"),
+        (&[0x15, 3, 3, 0, 2, 2, 70], "TLS"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "SSH"),
+        (b"220 mail.example.org ESMTP\r\n", "SMTP or FTP"),
+    ] {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap().to_string();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..4 {
+                    let (mut stream, _) = server.accept().unwrap();
+                    stream.write_all(greeting).unwrap();
+                    stream.shutdown(Shutdown::Write).unwrap();
+                    // Closed with something unread, it would take back what it has said.
+                    let _ = stream.read_to_end(&mut Vec::new());
+                }
+            });
+            let told = format!("what it says looks like {protocol}, not like a peer");
+            for caller in callers(&address, &file) {
+                match caller[0] {
+                    "probe" => {
+                        let finished = run_with(&caller, &[]);
+                        assert!(finished.stdout.contains(&told), "{finished:?}");
+                    }
+                    "crawl" => {}
+                    _ => run_with(&caller, &[]).expect_error(1, &told),
+                }
+            }
+        });
+    }
+    // A browser that was sent to us.
+    let (mut listener, address) = Running::listen(["--echo"]);
+    let mut browser = TcpStream::connect(&address).unwrap();
+    browser.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    browser.shutdown(Shutdown::Write).unwrap();
+    let error = listener.wait_for("error");
+    assert!(
+        error["message"].as_str().unwrap().contains("looks like HTTP"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_bad_unit() {
     let directory = tempfile::tempdir().unwrap();
     let file = write(directory.path(), "a", "a");
@@ -143,7 +196,8 @@ fn a_bad_network() {
     let directory = tempfile::tempdir().unwrap();
     let file = write(directory.path(), "a", "a");
     let (_listener, address) = Running::listen(["--network", "OURS", "--receive", text(directory.path())]);
-    let (_strange, strange) = Running::listen(["--network", "$(id)", "--receive", text(directory.path())]);
+    let other = tempfile::tempdir().unwrap();
+    let (_strange, strange) = Running::listen(["--network", "$(id)", "--receive", text(other.path())]);
     let option = "--network";
     for caller in callers(&address, &file) {
         run_with(&caller, &[option, "mainet"]).expect_error(2, "did you mean mainnet?");
@@ -189,19 +243,7 @@ fn a_directory_that_is_not_there_is_told_with_the_file_that_was_asked_for() {
     let address = &nobody.address;
     for (arguments, status, message) in [
         (
-            &[
-                "identity",
-                "generate",
-                "--difficulty",
-                "0",
-                "--output",
-                "/does/not/exist",
-            ][..],
-            8,
-            "can not write the identity file /does/not/exist: No such",
-        ),
-        (
-            &["crawl", address, "--interval", "0", "--svg", "/does/not/exist"],
+            &["crawl", address, "--interval", "0", "--svg", "/does/not/exist"][..],
             1,
             "can not write the picture /does/not/exist: No such",
         ),
@@ -304,16 +346,17 @@ fn a_full_disk() {
     ]);
     identity.expect_error(8, "identity.json: ");
     let crawl = |option, path: &str| limited(&["crawl", &nobody.address, option, path, "--interval", "0"]);
-    crawl("--state", &at("state")).expect_error(1, "can not write to");
+    let state = crawl("--state", &at("state"));
+    state.expect_error(1, "for the state of a crawl: ");
     let picture = crawl("--svg", &at("crawl.svg"));
     picture.expect_error(1, "can not write the picture");
-    for told in [identity, picture] {
+    for told in [identity, state, picture] {
         // No word of the temporary files that nobody has asked for.
         assert!(!told.stderr.contains(" at path "), "{told:?}");
     }
     limited(&["man", "--output", text(directory.path())]).expect_error(1, "can not write the manual page");
-    // Not even an empty file is left, but the state of the crawl, to which something is to be added.
-    assert_eq!(common::names(directory.path()), ["state"]);
+    // Not even an empty file is left.
+    assert_eq!(common::names(directory.path()), [""; 0]);
 
     // Standard output, of each command that says something at once.
     let (_listener, address) = Running::listen(["--echo"]);

@@ -3,7 +3,7 @@
 mod common;
 mod held_line;
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, thread, time::Duration};
 
 use common::{Running, names, run, text};
 use held_line::{HeldLine, PASSES};
@@ -70,7 +70,7 @@ fn no_more_is_taken_in_a_run_than_the_user_wants() {
     let error = listener.wait_for("error");
     assert_eq!(error["error"], "received_enough", "{error}");
     assert!(
-        error["message"].as_str().unwrap().contains("400000 bytes are left"),
+        error["message"].as_str().unwrap().contains("400000 bytes left"),
         "{error}"
     );
     send(400_000).expect_success();
@@ -83,30 +83,80 @@ fn no_more_is_taken_in_a_run_than_the_user_wants() {
 #[test]
 fn files_that_come_at_a_time_are_no_more_together_and_leave_nothing_behind() {
     let directories = Directories::new();
-    let file = directories.file(2 * PASSES);
-    // For all of one when as much as passes has come of the other, but not for all of both.
-    let (_listener, address) = directories.listen(&["--max-received", &format!("{}", 3 * PASSES + 1)]);
+    let file = directories.file(5 * PASSES);
+    // For all of one when as much as passes has come of the other, and as much again is kept for it, but not for all of both.
+    let (_listener, address) = directories.listen(&["--max-received", &format!("{}", 8 * PASSES)]);
     let lines = [(); 2].map(|()| HeldLine::to(&address));
     let mut senders = lines
         .each_ref()
         .map(|line| Running::start(["send", &line.address, text(&file)]));
     for sender in &mut senders {
-        // Each of them is welcome when it begins, and none ends before both have begun.
+        // Each of them is welcome when it begins.
         sender.wait_for("transfer_started");
     }
     lines.iter().for_each(HeldLine::open);
     let ended = senders.map(Running::finish);
-    assert!(ended.iter().any(|sender| sender.status == Some(1)), "{ended:?}");
-    for sender in &ended {
-        assert!(
-            sender.status == Some(0) || sender.stderr.contains("as much as it wants"),
-            "{sender:?}"
-        );
-    }
-    let arrived = ended.iter().filter(|sender| sender.status == Some(0)).count();
-    assert_eq!(directories.received().len(), arrived);
+    let (arrived, refused): (Vec<_>, Vec<_>) = ended.iter().partition(|sender| sender.status == Some(0));
+    assert_eq!((arrived.len(), refused.len()), (1, 1), "{ended:?}");
+    let told = ["as much as it wants", "of which more has come"];
+    assert!(told.iter().any(|told| refused[0].stderr.contains(told)), "{refused:?}");
+    assert_eq!(directories.received().len(), 1);
     // What was given up does not count.
-    run(["send", &address, text(&directories.file(PASSES + 1))]).expect_success();
+    run(["send", &address, text(&directories.file(3 * PASSES))]).expect_success();
+}
+
+/// Begins a file of `size` bytes, and says no more once `sent` of them are on the disk.
+fn begin(address: &str, directories: &Directories, size: u64, sent: usize) -> Running {
+    let mut sender = Running::start(["dial", address]);
+    sender.wait_for("accepted");
+    let offer = [&[1, 2][..], &size.to_be_bytes(), &[7; 32], b"stranger"].concat();
+    for message in [offer, [&[2][..], &vec![b'x'; sent]].concat()] {
+        assert!(!message.contains(&b'\n'));
+        sender.write_bytes(&[&message[..], b"\n"].concat());
+    }
+    let is_there = |name: &String| {
+        let path = directories.to.path().join(name);
+        name.starts_with(".stranger.") && fs::metadata(path).is_ok_and(|part| part.len() == sent as u64)
+    };
+    while !directories.received().iter().any(is_there) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    sender
+}
+
+#[test]
+fn a_file_gives_way_to_one_of_which_more_has_come_even_if_nothing_comes_of_it() {
+    let directories = Directories::new();
+    let (mut listener, address) = directories.listen(&["--max-received", "1MB"]);
+    let line = HeldLine::to(&address);
+    let mut honest = Running::start(["send", &line.address, text(&directories.file(950_000))]);
+    honest.wait_for("transfer_started");
+    let stranger = begin(&address, &directories, 100_000, 99_999);
+    line.open();
+    honest.finish().expect_success();
+    let error = listener.wait_for("error");
+    assert_eq!(error["error"], "gave_way", "{error}");
+    assert_eq!(directories.received(), ["950000"]);
+    // It was told, which does not wait for it to say anything.
+    stranger.finish().expect_error(1, "the remote closed the connection");
+    run(["send", &address, text(&directories.file(50_000))]).expect_success();
+}
+
+#[cfg(unix)]
+#[test]
+fn two_do_not_receive_into_one_directory() {
+    let directories = Directories::new();
+    let (mut listener, address) = directories.listen(&[]);
+    let told = "another p2p receives files into ";
+    let directory = directories.to.path();
+    run(["listen", "--bind", "127.0.0.1:0", "--receive", text(directory)]).expect_error(1, told);
+    run(["dial", &address, "--receive", text(&directory.join("."))]).expect_error(1, told);
+    run(["send", &address, text(&directories.file(1))]).expect_success();
+    // However it ends.
+    listener.kill();
+    let (_listener, address) = directories.listen(&[]);
+    run(["send", &address, text(&directories.file(2))]).expect_success();
+    assert_eq!(directories.received(), ["1", "2"]);
 }
 
 #[cfg(unix)]

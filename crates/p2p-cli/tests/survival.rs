@@ -10,6 +10,7 @@ use common::{Running, names, run, text};
 use p2p_crypto::{Difficulty, Identity, Role};
 use p2p_framing::encoding::RawEncoding;
 use p2p_socket::{ChainName, Config, Connection, ConnectionOptions, NetworkVersion, NodeMetadata, authenticate};
+use serde_json::Value;
 use tokio::{
     net::TcpSocket,
     runtime::{self, Runtime},
@@ -110,6 +111,10 @@ struct Silent {
 
 impl Silent {
     fn dial(address: &str) -> Self {
+        Self::dial_from("127.0.0.1", address)
+    }
+
+    fn dial_from(own: &str, address: &str) -> Self {
         let remote = address.parse().unwrap();
         let identity = Identity::generate(Difficulty::NONE);
         let version = NetworkVersion::current(ChainName::from("TEZOS_MAINNET"));
@@ -121,6 +126,7 @@ impl Silent {
             let socket = TcpSocket::new_v4().unwrap();
             // So that the system takes little in its place.
             socket.set_recv_buffer_size(4096).unwrap();
+            socket.bind(format!("{own}:0").parse().unwrap()).unwrap();
             let tcp = socket.connect(remote).await.unwrap();
             let peer = authenticate(tcp, Role::Initiator, remote, &config, NodeMetadata::default()).await;
             let options = ConnectionOptions::default();
@@ -134,6 +140,47 @@ impl Silent {
 }
 
 #[test]
+fn one_address_does_not_hold_all_places() {
+    let (mut listener, address) = Running::listen(["--echo", "--max-peers", "3", "--max-peers-per-address", "2"]);
+    let silent = [(); 2].map(|()| Silent::dial(&address));
+    run(["dial", &address, "--linger", "0"]).expect_error(1, "too many connections");
+    let error = listener.wait_for("error");
+    assert_eq!(error["error"], "nacked", "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.ends_with("too many connections from 127.0.0.1"), "{message}");
+    let other = Silent::dial_from("127.0.0.2", &address);
+    drop((silent, other));
+}
+
+/// Writes `line` again and again until so many of the others are cut off, who are each told once. The one who is `reading` gets
+/// every line, and stays.
+fn write_until_cut_off(listener: &mut Running, (reader, reading): (&mut Running, &Value), others: usize, line: &[u8]) {
+    let (mut errors, mut closed) = (0, 0);
+    while closed < others {
+        listener.write_bytes(line);
+        reader.wait_for("received");
+        loop {
+            let event = listener.next();
+            let is_reading = event["connection"] == *reading;
+            match event["event"].as_str().unwrap() {
+                "sent" if is_reading => break,
+                "sent" => {}
+                "error" if !is_reading => {
+                    assert_eq!(event["error"], "timeout", "{event}");
+                    errors += 1;
+                }
+                "closed" if !is_reading => {
+                    assert!(event["reason"].as_str().unwrap().contains("does not read"), "{event}");
+                    closed += 1;
+                }
+                _ => panic!("{event}"),
+            }
+        }
+    }
+    assert_eq!(errors, others);
+}
+
+#[test]
 fn peers_that_do_not_read_are_cut_off_and_the_others_go_on() {
     let options = ["--connections", "3", "--close-timeout", "1s"];
     let (mut listener, address) = Running::listen(options);
@@ -144,31 +191,9 @@ fn peers_that_do_not_read_are_cut_off_and_the_others_go_on() {
         listener.wait_for("accepted");
         peer
     });
-    let line = "x".repeat(1_000_000);
-    let mut closed = 0;
     // Once the queue and the buffers of the system are full, nothing more is taken.
-    while closed < silent.len() {
-        listener.write(&format!("{line}\n"));
-        reader.wait_for("received");
-        loop {
-            let event = listener.next();
-            match event["event"].as_str().unwrap() {
-                "sent" if event["connection"] == reading => break,
-                "sent" => {}
-                // Each is told once, and cut off.
-                "error" => {
-                    assert_ne!(event["connection"], reading, "{event}");
-                    assert_eq!(event["error"], "timeout", "{event}");
-                }
-                "closed" => {
-                    assert_ne!(event["connection"], reading, "{event}");
-                    assert!(event["reason"].as_str().unwrap().contains("does not read"), "{event}");
-                    closed += 1;
-                }
-                other => panic!("{other}"),
-            }
-        }
-    }
+    let line = [&[b'x'; 1_000_000][..], b"\n"].concat();
+    write_until_cut_off(&mut listener, (&mut reader, &reading), silent.len(), &line);
     listener.end_input();
     reader.wait_for("closed");
     // It fails if a connection did.
@@ -186,26 +211,7 @@ fn a_peer_that_reads_slowly_all_the_time_is_cut_off_and_the_others_go_on() {
     listener.wait_for("accepted");
     // No text, which would be shown whole. It takes the slow one four seconds a line, once the buffers are full.
     let line = [&[0xff; 1_000_000][..], b"\n"].concat();
-    let mut errors = 0;
-    let mut is_open = true;
-    while is_open {
-        listener.write_bytes(&line);
-        reader.wait_for("received");
-        loop {
-            let event = listener.next();
-            match event["event"].as_str().unwrap() {
-                "sent" if event["connection"] == reading => break,
-                "sent" => {}
-                other => {
-                    assert_ne!(event["connection"], reading, "{event}");
-                    assert!(["error", "closed"].contains(&other), "{event}");
-                    errors += usize::from(other == "error");
-                    is_open &= other != "closed";
-                }
-            }
-        }
-    }
-    assert_eq!(errors, 1);
+    write_until_cut_off(&mut listener, (&mut reader, &reading), 1, &line);
     listener.end_input();
     assert_eq!(listener.finish().status, Some(1));
     slow.wait().unwrap();

@@ -6,7 +6,10 @@ use super::{
     latency::Percentiles,
     message::{Count, Request},
 };
-use crate::{report::Event, units::rate};
+use crate::{
+    report::Event,
+    units::{counted, rate},
+};
 
 /// How long small messages take there and back, one at a time.
 #[derive(Serialize)]
@@ -65,11 +68,11 @@ impl fmt::Display for FlowMeasured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:<10}  {}, {:.0} messages/s of {} bytes ({} in {:.2} s)",
+            "{:<10}  {}, {:.0} messages/s of {} ({} in {:.2} s)",
             self.direction,
             rate(self.bytes_per_second),
             self.messages_per_second,
-            self.message_size,
+            counted(self.message_size, "byte"),
             self.messages,
             self.seconds
         )

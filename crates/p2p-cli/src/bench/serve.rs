@@ -16,9 +16,11 @@ use super::{
 };
 use crate::{
     failure::Failure,
+    places::{PlaceLimits, Share},
     report::{Event, Report},
     server::{Guest, Server},
     session::{Session, Tally},
+    units::counted,
 };
 
 /// Serves clients until the user interrupts, each for so long at most.
@@ -30,7 +32,12 @@ pub(super) async fn serve(
     report: &Report,
 ) {
     // Handshakes come by the thousand: only what fails is worth a line, and what was measured.
-    let server = Arc::new(Server::new(session, max_clients, report.errors_only()));
+    let limits = PlaceLimits {
+        all: max_clients,
+        // A client measures many handshakes at a time, and none stays for long.
+        of_one_network: Share::All,
+    };
+    let server = Arc::new(Server::new(session, limits, report.errors_only()));
     let serve = {
         let (server, report) = (server.clone(), report.clone());
         move |guest: Guest| {
@@ -85,7 +92,11 @@ async fn measure(channel: &mut Channel, client_time: Duration, measurements: &mu
             return refuse(channel, reason).await;
         }
         let Some(pattern) = usize::try_from(message_size).ok().and_then(Pattern::new) else {
-            return refuse(channel, format!("no messages of {message_size} bytes are measured")).await;
+            return refuse(
+                channel,
+                format!("no messages of {} are measured", counted(message_size, "byte")),
+            )
+            .await;
         };
         channel.send(&Message::Ready).await?;
         match what {
@@ -146,8 +157,9 @@ impl fmt::Display for Served {
         } = self;
         write!(
             f,
-            "{measurements} measurements with {remote_address} in {seconds:.1} s: sent {bytes_sent} bytes on the wire, \
-             received {bytes_received}"
+            "{} with {remote_address} in {seconds:.1} s: sent {} on the wire, received {bytes_received}",
+            counted(*measurements, "measurement"),
+            counted(*bytes_sent, "byte"),
         )
     }
 }

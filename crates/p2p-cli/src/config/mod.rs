@@ -7,6 +7,7 @@
 mod environment;
 mod example;
 mod file;
+mod useless;
 
 use std::{env, ffi::OsString, path::PathBuf};
 
@@ -43,7 +44,8 @@ pub(crate) fn parse(typed: &[OsString]) -> Result<Arguments, Refusal> {
         let file = ConfigFile::read(path).map_err(Refusal::File)?;
         command = file.apply(command).map_err(Refusal::File)?;
     }
-    let matches = command.try_get_matches_from(typed).map_err(Refusal::Typed)?;
+    let matches = command.try_get_matches_from_mut(typed).map_err(Refusal::Typed)?;
+    useless::check(&mut command, &matches).map_err(Refusal::Typed)?;
     Arguments::from_arg_matches(&matches).map_err(Refusal::Typed)
 }
 

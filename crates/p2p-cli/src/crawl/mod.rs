@@ -36,7 +36,7 @@ use crate::{
     failure::Failure,
     probe::part,
     report::Report,
-    units::seconds_or_zero,
+    units::{counted, doing, seconds_or_zero},
     visit::{Answer, Node, VisitOptions, Visitor},
 };
 
@@ -305,7 +305,10 @@ impl View {
         } = self;
         let (found, waiting) = (walk.frontier.known(), walk.frontier.waiting());
         self.bar.set_message(format!(
-            "{found} found: {taken} take us, {refused} refuse, {failed} failed; {calling} calls, {waiting} waiting"
+            "{found} found: {} us, {}, {failed} failed; {}, {waiting} waiting",
+            doing(*taken, "take"),
+            doing(*refused, "refuse"),
+            counted(calling, "call"),
         ));
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::record::Record;
-use crate::failure::Failure;
+use crate::{failure::Failure, whole_file::Draft};
 
 /// The longest line, in bytes: a hundred addresses and what is known of a node take a tenth of it.
 ///
@@ -42,6 +42,15 @@ impl StateFile {
             let message = format!("can not use {} for the state of a crawl: {why}", path.display());
             Failure::new("state", "unusable_state", message)
         };
+        let header = Header {
+            p2p_crawl: VERSION,
+            network: network.to_owned(),
+        };
+        if !path.exists() {
+            // Its first line is there with it: a full disk leaves no empty file.
+            let draft = line(&header).and_then(|line| Draft::write(path, &line));
+            draft.and_then(Draft::publish_if_new).map_err(|error| failed(&error))?;
+        }
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).open(path);
         let mut file = file.map_err(|error| failed(&error))?;
@@ -50,10 +59,6 @@ impl StateFile {
             Err(TryLockError::WouldBlock) => return Err(failed(&"another crawl is writing it")),
             Err(TryLockError::Error(error)) => return Err(failed(&error)),
         }
-        let header = Header {
-            p2p_crawl: VERSION,
-            network: network.to_owned(),
-        };
         let (records, end) = read(&file, &header).map_err(|why| failed(&why))?;
         file.set_len(end)
             .and_then(|()| file.seek(SeekFrom::End(0)).map(drop))
@@ -72,11 +77,8 @@ impl StateFile {
         self.write(record)
     }
 
-    fn write(&mut self, line: &impl Serialize) -> Result<(), Failure> {
-        let written = serde_json::to_vec(line).map_err(io::Error::from).and_then(|mut line| {
-            line.push(b'\n');
-            self.file.write_all(&line)
-        });
+    fn write(&mut self, contents: &impl Serialize) -> Result<(), Failure> {
+        let written = line(contents).and_then(|line| self.file.write_all(&line));
         written.map_err(|error| {
             let path = self.path.display();
             let message =
@@ -84,6 +86,12 @@ impl StateFile {
             Failure::new("state", "unwritable_state", message)
         })
     }
+}
+
+fn line(contents: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(contents)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// The records of a file, and where its last whole line ends.

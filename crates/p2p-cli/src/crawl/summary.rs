@@ -8,7 +8,10 @@ use super::{
     frontier::RefusedAddresses,
     record::{CallResult, Record},
 };
-use crate::report::Event;
+use crate::{
+    report::Event,
+    units::{counted, doing},
+};
 
 /// The numbers at the end of a crawl.
 #[derive(Debug, Serialize)]
@@ -112,12 +115,15 @@ impl fmt::Display for Summary {
         } = self;
         write!(
             f,
-            "{found} addresses: {taken} take us, {refused} refuse us, {failed} failed"
+            "{}: {} us, {} us, {failed} failed",
+            counted(*found, "address"),
+            doing(*taken, "take"),
+            doing(*refused, "refuse"),
         )?;
         if *waiting > 0 {
             write!(f, ", {waiting} not yet called")?;
         }
-        write!(f, "; {peers} different peers")?;
+        write!(f, "; {}", counted(*peers, "different peer"))?;
         let RefusedAddresses {
             out_of_reach,
             beyond_share,
@@ -129,7 +135,8 @@ impl fmt::Display for Summary {
             (too_many, "more than --max-addresses"),
         ] {
             if *count > 0 {
-                write!(f, "\n{count} addresses were named and not taken: {why}")?;
+                let addresses = counted(*count, "address");
+                write!(f, "\n{addresses} named and not taken: {why}")?;
             }
         }
         for (title, tally) in [

@@ -10,7 +10,7 @@ use super::{
     reassembly::Stream,
     session::{Session, Side},
 };
-use crate::report::Report;
+use crate::{report::Report, units::counted};
 
 /// How many connections may be open at a time.
 ///
@@ -177,7 +177,8 @@ impl<'a> Connections<'a> {
         ] {
             let waiting = half.stream.as_ref().map_or(0, Stream::waiting);
             if waiting > 0 && !half.broken {
-                let why = format!("the capture lacks a segment: {waiting} bytes behind it were not read");
+                let waiting = counted(waiting, "byte");
+                let why = format!("the capture lacks a segment, and {waiting} behind it could not be read");
                 findings.push(Finding::fault(side, time, why));
                 connection.session.give_up(side);
             }

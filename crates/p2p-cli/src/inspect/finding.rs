@@ -15,7 +15,7 @@ use super::{
     handshake::{Answer, Hello, NodeFlags},
     session::Side,
 };
-use crate::{message_text::MessageText, report::Event};
+use crate::{message_text::MessageText, report::Event, units::counted};
 
 /// A connection of the capture.
 #[derive(Serialize)]
@@ -290,7 +290,7 @@ impl fmt::Display for Content {
                 plaintext_size,
                 plaintext,
             } => {
-                write!(f, "chunk with {plaintext_size} bytes of messages")?;
+                write!(f, "chunk with {} of messages", counted(*plaintext_size, "byte"))?;
                 plaintext.as_ref().map_or(Ok(()), |text| write!(f, ": {text}"))
             }
             Self::Sealed => f.write_str("sealed chunk"),
@@ -303,13 +303,16 @@ impl fmt::Display for Message {
         match self {
             Self::Disconnect => f.write_str("disconnect"),
             Self::Bootstrap => f.write_str("bootstrap: please send me peers"),
-            Self::Advertise { points } => write!(f, "advertise {} peers: {}", points.len(), points.join(" ")),
+            Self::Advertise { points } => {
+                write!(f, "advertise {}: {}", counted(points.len(), "peer"), points.join(" "))
+            }
             Self::SwapRequest { point, peer_id } => write!(f, "swap request with {peer_id} at {point}"),
             Self::SwapAck { point, peer_id } => write!(f, "swap ack with {peer_id} at {point}"),
             Self::Application { tag, size, payload } => {
-                write!(f, "application message {tag:#06x} of {size} bytes: {payload}")
+                let size = counted(*size, "byte");
+                write!(f, "application message {tag:#06x} of {size}: {payload}")
             }
-            Self::Other { size, content } => write!(f, "message of {size} bytes: {content}"),
+            Self::Other { size, content } => write!(f, "message of {}: {content}", counted(*size, "byte")),
         }
     }
 }

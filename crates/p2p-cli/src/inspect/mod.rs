@@ -30,6 +30,7 @@ use crate::{
     failure::Failure,
     identity,
     report::{Event, Report},
+    units::counted,
 };
 
 const AFTER_HELP: &str = "Examples:
@@ -149,12 +150,12 @@ impl fmt::Display for Inspected {
             faults,
             ..
         } = self;
-        write!(f, "{packets} packets, {connections} connections, {faults} faults")?;
+        let [packets, connections, faults] = [(*packets, "packet"), (*connections, "connection"), (*faults, "fault")]
+            .map(|(number, thing)| counted(number, thing));
+        write!(f, "{packets}, {connections}, {faults}")?;
         if *skipped_segments > 0 {
-            write!(
-                f,
-                "; {skipped_segments} segments of connections without their beginning were skipped"
-            )?;
+            let segments = counted(*skipped_segments, "segment");
+            write!(f, "; skipped {segments} of connections without their beginning")?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::{
     finding::{Content, Finding},
     handshake::{Answer, Hello, NodeFlags},
 };
+use crate::units::counted;
 
 /// How many bytes of a side are kept until the connection message of the other side is there.
 ///
@@ -141,13 +142,13 @@ impl<'a> Session<'a> {
                 sink(Finding::fault(
                     side,
                     time,
-                    format!("{input} bytes of an unfinished frame"),
+                    format!("{} of an unfinished frame", counted(input, "byte")),
                 ));
             } else if direction.state == State::Readable && stream > 0 {
                 sink(Finding::fault(
                     side,
                     time,
-                    format!("{stream} bytes of an unfinished message"),
+                    format!("{} of an unfinished message", counted(stream, "byte")),
                 ));
             }
         }

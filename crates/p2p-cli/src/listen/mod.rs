@@ -33,6 +33,7 @@ use crate::{
     failure::Failure,
     lines::Lines,
     peer_options::{PeerOptions, queue},
+    places::{PlaceLimits, Share},
     report::Report,
     server::{self, Guest, Server},
     session::Tally,
@@ -50,6 +51,10 @@ pub(crate) struct Listen {
     /// How many accepted peers there may be at a time. More are refused with a nack.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     max_peers: u16,
+    /// How many of them may come from the same IPv4 address or IPv6 /64, so that one alone can not take all places.
+    /// [default: 8, or a quarter of those that there is room for if that is less; for our own machine all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    max_peers_per_address: Option<u16>,
     /// The most memory that the queues of all peers may take together: 64MB, 1GiB or a number of bytes. More peers are
     /// refused with a nack.
     ///
@@ -74,6 +79,17 @@ impl Listen {
         let exchange = self.exchange.prepare()?;
         let max_message = exchange.max_message();
         let memory_budget = memory_budget(self.memory_budget, max_message)?;
+        let max_peers = usize::from(self.max_peers);
+        let room = memory_budget.as_ref().map_or(max_peers, |budget| {
+            let peers = budget.free() / queue(max_message).saturating_mul(2);
+            peers.min(max_peers)
+        });
+        let limits = PlaceLimits {
+            all: max_peers,
+            of_one_network: self
+                .max_peers_per_address
+                .map_or_else(|| Share::fair(room), |most| Share::Fixed(most.into())),
+        };
         let (listener, address) = server::bind(self.bind).await?;
         let mut session = self.peer.session(Some(address.port()), max_message, interrupt).await?;
         if let Some(budget) = memory_budget {
@@ -86,7 +102,7 @@ impl Listen {
         };
         report.event(&listening);
         let service = Arc::new(Service {
-            server: Arc::new(Server::new(session, self.max_peers.into(), report.clone())),
+            server: Arc::new(Server::new(session, limits, report.clone())),
             exchange,
             peers: Peers::default(),
             input_ended: CancellationToken::new(),

@@ -26,6 +26,7 @@ use self::{differences::Differences, record::Record, recorded_remote::Delivery};
 use crate::{
     failure::Failure,
     report::{Event, Report},
+    units::{counted, doing},
 };
 
 /// Replay recorded sessions: read them, and send every byte of both sides again.
@@ -210,7 +211,8 @@ impl Summary {
         if different == 0 && unreadable == 0 {
             return Ok(ExitCode::SUCCESS);
         }
-        let message = format!("of {total} sessions, {different} differ and {unreadable} can not be read");
+        let (total, different) = (counted(total, "session"), doing(different, "differ"));
+        let message = format!("of {total}, {different} and {unreadable} can not be read");
         Err(Failure::new("replay", "sessions_differ", message))
     }
 }

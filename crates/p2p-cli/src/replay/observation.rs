@@ -7,6 +7,7 @@ use p2p_socket::{NetworkVersion, NodeMetadata, RejectionMotive};
 use serde::Deserialize;
 
 use super::{differences::Differences, names, record};
+use crate::units::counted;
 
 /// One event of a session, from the point of view of one side.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -80,7 +81,9 @@ impl fmt::Display for Observation {
                 motive,
                 alternative_points: Some(points),
             } => write!(f, "rejected by nack ({motive}, {})", PointsText(points)),
-            Self::Received { size, encoded_size } => write!(f, "received {size} bytes ({encoded_size} encoded)"),
+            Self::Received { size, encoded_size } => {
+                write!(f, "received {} ({encoded_size} encoded)", counted(*size, "byte"))
+            }
             Self::Error { phase, errors } => {
                 let phase = match phase {
                     Phase::Authenticate => "authentication",
@@ -118,7 +121,7 @@ struct PointsText<'a>(&'a [Point]);
 
 impl fmt::Display for PointsText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} points:", self.0.len())?;
+        write!(f, "{}:", counted(self.0.len(), "point"))?;
         self.0.iter().try_for_each(|point| write!(f, " {point}"))
     }
 }

@@ -20,6 +20,7 @@ use super::{
     record::{Frame, Nack, Plan, Record, Side, other, role_name},
     recorded_remote::{Delivery, RecordedRemote},
 };
+use crate::units::counted;
 
 /// The point that the dialler dials. The record does not tell which it was.
 const REMOTE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9732);
@@ -163,10 +164,9 @@ impl Performance<'_> {
     async fn send(&mut self, connection: &Connection<Bytes, NodeMetadata>) {
         for (index, message) in self.side.sends.iter().enumerate() {
             if message.size() > self.sent {
-                let size = message.size();
-                self.differences.push(format!(
-                    "message {index} of {size} bytes is larger than all that was sent"
-                ));
+                let size = counted(message.size(), "byte");
+                self.differences
+                    .push(format!("message {index} of {size} is larger than all that was sent"));
                 return;
             }
             if let Err(error) = connection.send(message.contents()).await {

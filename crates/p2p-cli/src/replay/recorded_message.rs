@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use sha2::{Digest, Sha256};
 
 use super::record::{Sha256Digest, hex_bytes};
+use crate::units::counted;
 
 /// A message by its bytes, or by a pattern that gives them.
 pub(super) struct RecordedMessage {
@@ -68,10 +69,8 @@ impl<'de> Deserialize<'de> for RecordedMessage {
         let source = match (hex, pattern) {
             (Some(Hex(bytes)), None) if bytes.len() == size => Source::Hex(bytes),
             (Some(Hex(bytes)), None) => {
-                let length = bytes.len();
-                return Err(D::Error::custom(format!(
-                    "a message of {length} bytes instead of {size}"
-                )));
+                let length = counted(bytes.len(), "byte");
+                return Err(D::Error::custom(format!("a message of {length} instead of {size}")));
             }
             (None, Some(index)) => Source::Pattern(index),
             _ => return Err(D::Error::custom("a message is either `hex` or `pattern`")),

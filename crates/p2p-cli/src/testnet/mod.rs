@@ -28,6 +28,7 @@ use crate::{
     failure::Failure,
     network::Network,
     report::{Event, Report},
+    units::counted,
 };
 
 const AFTER_HELP: &str = "Examples:
@@ -208,7 +209,8 @@ impl fmt::Display for Ready {
         } = self;
         write!(
             f,
-            "{nodes} nodes of {chain_name} by seed {seed}; try: p2p crawl {entry} --network {chain_name} --interval 0"
+            "{} of {chain_name} by seed {seed}; try: p2p crawl {entry} --network {chain_name} --interval 0",
+            counted(*nodes, "node")
         )
     }
 }
@@ -265,7 +267,11 @@ impl fmt::Display for Running {
             made_up_addresses,
         } = self;
         if dead + hostile > 0 {
-            write!(f, "by intent, {dead} of them are dead and {hostile} hostile")?;
+            write!(
+                f,
+                "by intent, {dead} of them {} dead and {hostile} hostile",
+                if *dead == 1 { "is" } else { "are" }
+            )?;
             if *made_up_addresses > 0 {
                 write!(f, ", and {made_up_addresses} addresses that are named are made up")?;
             }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::report::Event;
+use crate::{report::Event, units::counted};
 
 /// Both sides agree on a file to be sent, and from where on.
 #[derive(Serialize)]
@@ -19,10 +19,11 @@ impl Event for TransferStarted {
 
 impl fmt::Display for TransferStarted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "transfer of {} of {} bytes", self.name.escape_debug(), self.size)?;
+        let size = counted(self.size, "byte");
+        write!(f, "transfer of {} of {size}", self.name.escape_debug())?;
         match self.resumed_from {
             0 => Ok(()),
-            held => write!(f, ", of which {held} are there already"),
+            held => write!(f, ", of which {held} came earlier"),
         }
     }
 }
@@ -57,8 +58,9 @@ impl fmt::Display for FileSent {
         let now = size.saturating_sub(*resumed_from);
         write!(
             f,
-            "sent {file} as {}: {now} of {size} bytes in {seconds:.2} s, blake2b {blake2b}",
-            remote_name.escape_debug()
+            "sent {file} as {}: {now} of {} in {seconds:.2} s, blake2b {blake2b}",
+            remote_name.escape_debug(),
+            counted(*size, "byte")
         )
     }
 }
@@ -90,7 +92,8 @@ impl fmt::Display for FileReceived {
         let now = size.saturating_sub(*resumed_from);
         write!(
             f,
-            "received {file}: {now} of {size} bytes in {seconds:.2} s, blake2b {blake2b}"
+            "received {file}: {now} of {} in {seconds:.2} s, blake2b {blake2b}",
+            counted(*size, "byte")
         )
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
+    runtime::Handle,
     sync::mpsc,
     task::{JoinHandle, spawn_blocking},
 };
@@ -14,12 +15,12 @@ use tokio::{
 use super::{
     digest::Digest,
     message::Offer,
-    part_file::PartFile,
+    part_file::{PartFile, PartToCome},
     quota::{Excess, Share},
-    receive::Reception,
+    reception::Reception,
     waiting_parts::Owner,
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, units::counted};
 
 /// How many messages may wait for the disk, beyond what the connection itself queues: 2 MiB.
 const WAITING_MESSAGES: usize = 16;
@@ -39,16 +40,16 @@ impl FileToCome {
     pub(super) async fn open(reception: Reception, offer: Offer, owner: Owner) -> Result<Self, FileError> {
         let path = reception.directory.join(super::name::plain_name(&offer.name));
         blocking(move || {
-            let Reception { directory, quota } = &reception;
-            quota.check(directory, offer.size, PartFile::held(directory, &offer))?;
-            let part = PartFile::open(directory, &offer, owner).map_err(|source| FileError::disk(&path, source))?;
-            Self {
+            let part = PartToCome::find(&reception.directory, &offer, owner);
+            let part = part.map_err(|source| FileError::disk(&path, source))?;
+            reception.quota.check(&reception.directory, offer.size, part.held())?;
+            let part = part.open().map_err(|source| FileError::disk(&path, source))?;
+            Ok(Self {
                 part,
                 size: offer.size,
                 path,
                 reception,
-            }
-            .checked()
+            })
         })
         .await
     }
@@ -63,16 +64,12 @@ impl FileToCome {
         blocking(move || {
             let Self { part, path, .. } = self;
             let part = part.resume(&prefix).map_err(|source| FileError::disk(&path, source))?;
-            Self { part, path, ..self }.checked()
+            let Reception { directory, quota, .. } = &self.reception;
+            // There may be less of the file than it seemed.
+            quota.check(directory, self.size, part.length())?;
+            Ok(Self { part, path, ..self })
         })
         .await
-    }
-
-    /// Fails unless the quota has room for what is to come. There may be less of the file than it seemed.
-    fn checked(self) -> Result<Self, FileError> {
-        let Reception { directory, quota } = &self.reception;
-        quota.check(directory, self.size, self.held())?;
-        Ok(self)
     }
 
     /// Begins to write.
@@ -91,11 +88,22 @@ impl FileToCome {
         let Self {
             mut part,
             path,
-            reception: Reception { directory, quota },
-            ..
+            size,
+            reception: Reception { directory, quota, .. },
         } = self;
-        let mut share = Share::of(&quota);
-        while let Some(step) = coming.blocking_recv() {
+        let runtime = Handle::current();
+        let mut share = Share::of(&quota, part.length(), size);
+        loop {
+            let step = runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = share.gives_way() => None,
+                    step = coming.recv() => step,
+                }
+            });
+            let Some(step) = step else {
+                break;
+            };
             match step {
                 Step::Data(data) => {
                     let taken = share.take(&directory, data.len() as u64).map_err(FileError::from);
@@ -108,6 +116,10 @@ impl FileToCome {
                     }
                 }
                 Step::End(digest) if part.digest() == digest => {
+                    if let Err(excess) = share.settle() {
+                        part.discard();
+                        return Err(excess.into());
+                    }
                     let finished = part.finish().map_err(|source| FileError::disk(&path, source))?;
                     let Some(finished) = finished else {
                         return Err(FileError::NoFreeName { path });
@@ -124,6 +136,10 @@ impl FileToCome {
                     return Ok(None);
                 }
             }
+        }
+        if let Err(excess) = share.settle() {
+            part.discard();
+            return Err(excess.into());
         }
         if part.stays() {
             share.keep();
@@ -165,8 +181,18 @@ impl IncomingFile {
         if self.steps.send(Step::Data(data)).await.is_ok() {
             return Ok(());
         }
+        Err(self.failed().await)
+    }
+
+    /// Waits until nothing more can be written, and tells why.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe until nothing more can be written.
+    pub(super) async fn failed(&mut self) -> FileError {
+        self.steps.closed().await;
         // The writer has ended, which it only does after an error.
-        Err(self.ended().await.err().unwrap_or(FileError::Writer))
+        self.ended().await.err().unwrap_or(FileError::Writer)
     }
 
     /// Gives the file its name, if its contents have this digest.
@@ -231,7 +257,10 @@ impl FileError {
             Self::Disk { source, .. } => format!("it can not write the file: {}", source.kind()),
             Self::Excess(excess) => excess.reason(),
             Self::NoFreeName { .. } => "it has too many files of this name".to_owned(),
-            Self::WrongSize { declared } => format!("the contents do not have the offered size of {declared} bytes"),
+            Self::WrongSize { declared } => {
+                let declared = counted(*declared, "byte");
+                format!("the contents do not have the offered size of {declared}")
+            }
             Self::WrongDigest => "the contents do not have the digest of the sender".to_owned(),
             Self::Writer => "it can not write the file".to_owned(),
         }

@@ -28,6 +28,7 @@
 
 mod bar;
 mod digest;
+mod disk;
 mod events;
 mod incoming_file;
 mod message;
@@ -36,17 +37,13 @@ mod outgoing_file;
 mod part_file;
 mod quota;
 mod receive;
+mod reception;
 mod send;
 mod waiting_parts;
 
 use std::time::Duration;
 
-pub(crate) use self::{
-    message::MAX_MESSAGE,
-    quota::QuotaOptions,
-    receive::{Reception, receive},
-    send::Send,
-};
+pub(crate) use self::{message::MAX_MESSAGE, quota::QuotaOptions, receive::receive, reception::Reception, send::Send};
 
 /// How long the other side may be silent while it is its turn.
 ///

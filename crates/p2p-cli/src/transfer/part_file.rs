@@ -34,55 +34,103 @@ pub(super) struct PartFile {
     name: String,
     owner: Owner,
     /// Dropped after the file.
-    _tidy_later: TidyLater,
+    tidy_later: TidyLater,
 }
 
-impl PartFile {
-    /// Finds what is left of an earlier transfer of the same file, or begins an empty file for `owner`.
-    pub(super) fn open(directory: &Path, offer: &Offer, owner: Owner) -> io::Result<Self> {
-        let mut part = {
-            let _looking = look();
-            Self::find(directory, offer, owner)?
-        };
-        if !(LEAST_KEPT..=offer.size).contains(&part.length) {
-            part.truncate()?;
-        }
-        Ok(part)
-    }
+/// What there is of a file that is offered.
+#[derive(Debug)]
+pub(super) struct PartToCome {
+    found: Found,
+    directory: PathBuf,
+    name: String,
+    owner: Owner,
+    /// In bytes.
+    size: u64,
+}
 
-    /// How many bytes of a file are there, unless someone is sending it.
-    pub(super) fn held(directory: &Path, offer: &Offer) -> u64 {
-        let mut parts = of_file(directory, &start(&plain_name(&offer.name), offer)).into_iter();
-        let longest = parts.next().map(|(_, length)| length);
-        longest
-            .filter(|held| (LEAST_KEPT..=offer.size).contains(held))
-            .unwrap_or(0)
-    }
+#[derive(Debug)]
+enum Found {
+    /// A part of an earlier transfer.
+    Part(Box<PartFile>),
+    /// Someone is sending the same file.
+    Busy,
+    /// Nothing yet; this is where its part would be.
+    Nothing(PathBuf),
+}
 
-    fn find(directory: &Path, offer: &Offer, owner: Owner) -> io::Result<Self> {
+impl PartToCome {
+    /// Looks for what is left of an earlier transfer of the same file, and locks it. Begins nothing.
+    pub(super) fn find(directory: &Path, offer: &Offer, owner: Owner) -> io::Result<Self> {
         let name = plain_name(&offer.name);
         let start = start(&name, offer);
+        let mut found = Found::Nothing(directory.join(format!("{start}{}", after_key(&owner))));
+        let looking = look();
         for (path, length) in of_file(directory, &start) {
             let Ok(file) = options().open(&path) else {
                 continue;
             };
             if file.try_lock().is_err() {
-                // Someone is sending the same file.
-                return Self::unrelated(directory, name, owner);
+                found = Found::Busy;
+                break;
             }
             // It may have been finished before it was locked.
             if is_at(&file, &path) {
-                return Self::at(&path, file, length, directory, name, owner);
+                let part = PartFile::at(&path, file, length, directory, name.clone(), owner.clone())?;
+                found = Found::Part(Box::new(part));
+                break;
             }
         }
-        let path = directory.join(start + &after_key(&owner));
-        match options().create_new(true).open(&path) {
-            Ok(file) if file.try_lock().is_ok() => Self::at(&path, file, 0, directory, name, owner),
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => Self::unrelated(directory, name, owner),
+        drop(looking);
+        Ok(Self {
+            found,
+            directory: directory.to_owned(),
+            name,
+            owner,
+            size: offer.size,
+        })
+    }
+
+    /// How many bytes there are to go on from.
+    pub(super) fn held(&self) -> u64 {
+        match &self.found {
+            Found::Part(part) if (LEAST_KEPT..=self.size).contains(&part.length) => part.length,
+            _ => 0,
         }
     }
 
+    /// Goes on from what is held, or begins an empty file.
+    pub(super) fn open(self) -> io::Result<PartFile> {
+        let held = self.held();
+        let Self {
+            found,
+            directory,
+            name,
+            owner,
+            ..
+        } = self;
+        let path = match found {
+            Found::Part(mut part) => {
+                if held == 0 {
+                    part.truncate()?;
+                }
+                return Ok(*part);
+            }
+            Found::Busy => None,
+            Found::Nothing(path) => Some(path),
+        };
+        let _looking = look();
+        let Some(path) = path else {
+            return PartFile::unrelated(&directory, name, owner);
+        };
+        match options().create_new(true).open(&path) {
+            Ok(file) if file.try_lock().is_ok() => PartFile::at(&path, file, 0, &directory, name, owner),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => PartFile::unrelated(&directory, name, owner),
+        }
+    }
+}
+
+impl PartFile {
     /// A locked file that the same offer finds again.
     fn at(path: &Path, file: File, length: u64, directory: &Path, name: String, owner: Owner) -> io::Result<Self> {
         let file = NamedTempFile::from_parts(file, TempPath::try_from_path(path)?);
@@ -113,7 +161,10 @@ impl PartFile {
             directory: directory.to_owned(),
             name,
             owner,
-            _tidy_later: TidyLater(directory.to_owned()),
+            tidy_later: TidyLater {
+                directory: directory.to_owned(),
+                one_waits: false,
+            },
         }
     }
 
@@ -155,12 +206,15 @@ impl PartFile {
     }
 
     /// Gives the file the first free name; never that of an existing one. `None` if too many are taken.
-    pub(super) fn finish(self) -> io::Result<Option<PathBuf>> {
+    pub(super) fn finish(mut self) -> io::Result<Option<PathBuf>> {
         let mut file = self.file;
         for candidate in candidates(&self.name) {
             let path = self.directory.join(candidate);
             match file.persist_noclobber(&path) {
-                Ok(_) => return Ok(Some(path)),
+                Ok(_) => {
+                    self.tidy_later.one_waits = false;
+                    return Ok(Some(path));
+                }
                 Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => file = refused.file,
                 Err(refused) => return Err(refused.error),
             }
@@ -172,6 +226,7 @@ impl PartFile {
     /// Removes it.
     pub(super) fn discard(mut self) {
         self.file.disable_cleanup(false);
+        self.tidy_later.one_waits = false;
     }
 
     fn truncate(&mut self) -> io::Result<()> {
@@ -184,6 +239,7 @@ impl PartFile {
     fn keep(&mut self) {
         let stays = self.stays();
         self.file.disable_cleanup(stays);
+        self.tidy_later.one_waits = stays;
     }
 
     /// Whether there is enough of it to go on from later.
@@ -256,8 +312,17 @@ mod tests {
         Owner::new([192, 0, number, 1].into(), &PeerId::from_bytes([number; 16]))
     }
 
+    fn open_as(number: u8, directory: &Path, offer: &Offer) -> PartFile {
+        let found = PartToCome::find(directory, offer, owner(number)).unwrap();
+        found.open().unwrap()
+    }
+
+    fn held(directory: &Path, offer: &Offer) -> u64 {
+        PartToCome::find(directory, offer, owner(3)).unwrap().held()
+    }
+
     fn open(directory: &Path, offer: &Offer) -> PartFile {
-        PartFile::open(directory, offer, owner(1)).unwrap()
+        open_as(1, directory, offer)
     }
 
     fn names(directory: &Path) -> Vec<String> {
@@ -374,12 +439,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let bytes = vec![7; 70_000];
         open(directory.path(), &offer(100_000)).write(&bytes).unwrap();
-        assert_eq!(PartFile::held(directory.path(), &offer(100_000)), 70_000);
+        assert_eq!(held(directory.path(), &offer(100_000)), 70_000);
         // As after a restart of the sender, with another key and from elsewhere.
-        let again = PartFile::open(directory.path(), &offer(100_000), owner(2)).unwrap();
+        let again = open_as(2, directory.path(), &offer(100_000));
         assert_eq!(again.resume(&digest(&bytes)).unwrap().length(), 70_000);
         assert_eq!(names(directory.path()).len(), 1);
-        assert_eq!(PartFile::held(directory.path(), &offer(60_000)), 0);
+        assert_eq!(held(directory.path(), &offer(60_000)), 0);
     }
 
     #[test]

@@ -12,28 +12,12 @@ use super::{
     incoming_file::{FileError, FileToCome, IncomingFile},
     message::{Offer, TransferMessage, other_version, unexpected},
     name::plain_name,
-    quota::{Quota, QuotaOptions},
-    waiting_parts::{MOST_KEPT, Owner, tidy},
+    reception::Reception,
+    waiting_parts::Owner,
 };
-use crate::{errors, exchange::is_orderly, failure::Failure, outbox::Outbox, report::Report, session::Tally};
-
-/// Where files go, and how much of them is taken. Clones share the quota.
-#[derive(Clone, Debug)]
-pub(crate) struct Reception {
-    pub(super) directory: PathBuf,
-    pub(super) quota: Quota,
-}
-
-impl Reception {
-    /// Removes what waits in `directory` for the rest of files that nobody has sent for long.
-    pub(crate) fn prepare(directory: PathBuf, quota: QuotaOptions) -> Self {
-        tidy(&directory, MOST_KEPT);
-        Self {
-            directory,
-            quota: Quota::new(quota),
-        }
-    }
-}
+use crate::{
+    errors, exchange::is_orderly, failure::Failure, outbox::Outbox, report::Report, session::Tally, units::counted,
+};
 
 /// Takes files of `remote` until it closes.
 pub(crate) async fn receive(
@@ -142,7 +126,12 @@ impl Link<'_> {
         bar: &TransferBar,
     ) -> Result<(Digest, PathBuf), Unfinished> {
         loop {
-            let written = match self.next().await {
+            let next = tokio::select! {
+                biased;
+                error = file.failed() => return Err(Unfinished::discard(self.refuse(&error).await)),
+                next = self.next() => next,
+            };
+            let written = match next {
                 Ok(TransferMessage::Data(data)) => file.write(data).await,
                 Ok(TransferMessage::End(digest)) => match file.finish(digest).await {
                     Ok(path) => return Ok((digest, path)),
@@ -153,9 +142,10 @@ impl Link<'_> {
                 Err(cause) => {
                     let cause = Failure::from(cause);
                     let message = format!(
-                        "the transfer of {} was cut after {} of {size} bytes: {cause}",
+                        "the transfer of {} was cut after {} of {}: {cause}",
                         name.escape_debug(),
-                        file.received()
+                        file.received(),
+                        counted(size, "byte")
                     );
                     return Err(Unfinished {
                         failure: Failure {

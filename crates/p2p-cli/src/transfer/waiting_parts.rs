@@ -201,13 +201,18 @@ pub(super) fn is_at(_: &File, path: &Path) -> bool {
     path.exists()
 }
 
-/// Tidies when it is dropped, after whatever waits from then on.
+/// Tidies when it is dropped, after whatever waits from then on, if something does.
 #[derive(Debug)]
-pub(super) struct TidyLater(pub(super) PathBuf);
+pub(super) struct TidyLater {
+    pub(super) directory: PathBuf,
+    pub(super) one_waits: bool,
+}
 
 impl Drop for TidyLater {
     fn drop(&mut self) {
-        tidy(&self.0, MOST_KEPT);
+        if self.one_waits {
+            tidy(&self.directory, MOST_KEPT);
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     events::Listening,
     report::{Event, Report},
     screen::Screen,
-    units::rate,
+    units::{counted, rate},
 };
 
 /// Looks every `pause`, and shows it on the terminal, or tells it a line at a time if there is none. Whatever else is told
@@ -176,11 +176,12 @@ impl fmt::Display for Flows {
         let queued: usize = self.connections.iter().map(|connection| connection.queued).sum();
         write!(
             f,
-            "{count} connected: {} out, {} in; in the last 10 s {} out, {} in; {queued} bytes wait",
+            "{count} connected: {} out, {} in; in the last 10 s {} out, {} in; {} to be sent",
             rate(self.outflow.now),
             rate(self.inflow.now),
             rate(self.outflow.average),
             rate(self.inflow.average),
+            counted(queued, "byte"),
         )
     }
 }
