@@ -145,16 +145,17 @@ impl Outgoing {
             Encoded::Own(bytes, rest) if rest.is_empty() && size < RUN_SIZE / 4 && self.packing == Packing::Packed => {
                 queue.extend(bytes, cost);
             }
-            message => {
-                let mut message = message.into_shared();
-                if self.packing == Packing::OneMessagePerChunk {
-                    // Each piece begins a chunk.
-                    message = message.joined();
-                }
-                queue.append(message, cost);
-            }
+            message => queue.append(self.in_shape(message.into_shared()), cost),
         }
         Ok((queue.end, is_first))
+    }
+
+    /// A message as the queue keeps it: in one piece if each begins a chunk.
+    pub(crate) fn in_shape(&self, message: EncodedBytes) -> EncodedBytes {
+        match self.packing {
+            Packing::Packed => message,
+            Packing::OneMessagePerChunk => message.joined(),
+        }
     }
 
     /// Whether there is something in the queue. It may change at once.
@@ -314,17 +315,16 @@ impl Queue {
     fn append(&mut self, message: EncodedBytes, cost: usize) {
         self.end_run();
         let EncodedBytes { front, rest } = message;
-        let cost_of_rest = rest.len();
-        let front_cost = cost - cost_of_rest;
+        let rest = Piece {
+            cost: rest.len(),
+            bytes: rest,
+        };
         self.pieces.push_back(Piece {
             bytes: front,
-            cost: front_cost,
+            cost: cost - rest.cost,
         });
-        if !rest.is_empty() {
-            self.pieces.push_back(Piece {
-                bytes: rest,
-                cost: cost_of_rest,
-            });
+        if rest.cost > 0 {
+            self.pieces.push_back(rest);
         }
     }
 

@@ -94,8 +94,10 @@ impl<M> Sender<M> {
     /// [`SendError::Encoding`] or [`SendError::TooLarge`].
     pub fn encode(&self, message: M) -> Result<EncodedMessage<M>, SendError> {
         let mut front = BytesMut::new();
-        let rest = self.handles.link.ends.encode(message, &mut front)?;
-        Ok(EncodedMessage::new(Encoded::Own(&mut front, rest).into_shared()))
+        let Link { queues, ends } = &*self.handles.link;
+        let rest = ends.encode(message, &mut front)?;
+        let encoded = Encoded::Own(&mut front, rest).into_shared();
+        Ok(EncodedMessage::new(queues.outgoing.in_shape(encoded)))
     }
 
     /// As [`send`](Self::send), for a message that is encoded already, perhaps by another connection.
