@@ -43,13 +43,15 @@ impl MessageStream {
     /// where it lies can only be the last.
     pub(crate) fn send(&mut self, message: &Bytes, count: usize) {
         self.encoded.clear();
-        let mut rest = Bytes::new();
+        let mut rest = None;
         for _ in 0..count {
-            assert!(rest.is_empty(), "a message is in front of it");
+            assert!(rest.is_none(), "a message is in front of it");
             let encoded = encode_sharing(&mut self.encoding, message.clone(), &mut self.encoded);
             rest = encoded.expect("the message is not too large");
         }
-        let sealed = self.sealer.seal_run([&self.encoded[..], &rest], &mut self.wire);
+        let sealed = self
+            .sealer
+            .seal_run([&self.encoded[..], &rest.unwrap_or_default()], &mut self.wire);
         sealed.expect("nonces are left");
     }
 

@@ -218,9 +218,12 @@ fn a_long_message_of_bytes_stays_where_it_is() {
         let (mut whole, mut front) = (BytesMut::from("before"), BytesMut::from("before"));
         RawEncoding::default().encode(message.clone(), &mut whole).unwrap();
         let rest = encode_sharing(&mut RawEncoding::default(), message.clone(), &mut front).unwrap();
-        assert!([&front[..], &rest].concat() == whole, "{size}");
-        let is_shared = !rest.is_empty() && rest.as_ptr() == message.as_ptr();
-        assert_eq!(is_shared, size >= 16_384, "{size}");
+        assert!(
+            [&front[..], rest.as_deref().unwrap_or_default()].concat() == whole,
+            "{size}"
+        );
+        let place = rest.map(|rest| rest.as_ptr());
+        assert_eq!(place, (size >= 16_384).then_some(message.as_ptr()), "{size}");
     }
 }
 
@@ -250,5 +253,5 @@ fn what_is_too_large_to_encode_is_too_large_to_share() {
     assert!(matches!(result, Err(EncodeError::TooLarge { size: s, maximum: m }) if (s, m) == (size, maximum)));
     assert_eq!(front, "before");
     let rest = encode_sharing(&mut encoding, Bytes::from(vec![7; 20_000]), &mut front).unwrap();
-    assert_eq!((front.len(), rest.len()), (6 + 4, 20_000));
+    assert_eq!((front.len(), rest.unwrap().len()), (6 + 4, 20_000));
 }

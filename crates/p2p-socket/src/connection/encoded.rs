@@ -9,6 +9,18 @@ pub(crate) struct EncodedBytes {
 }
 
 impl EncodedBytes {
+    /// Of what was written to a buffer, and perhaps what follows.
+    pub(crate) fn new(front: &mut BytesMut, rest: Option<Bytes>) -> Self {
+        match rest {
+            None => front.split().freeze().into(),
+            // A few bytes, which are not worth the buffer that they are in.
+            Some(rest) => Self {
+                front: Bytes::copy_from_slice(front),
+                rest,
+            },
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.front.len() + self.rest.len()
     }
@@ -18,8 +30,15 @@ impl EncodedBytes {
         if self.rest.is_empty() {
             return self;
         }
+        Bytes::from([self.front, self.rest].concat()).into()
+    }
+}
+
+/// A message in one piece.
+impl From<Bytes> for EncodedBytes {
+    fn from(front: Bytes) -> Self {
         Self {
-            front: [self.front, self.rest].concat().into(),
+            front,
             rest: Bytes::new(),
         }
     }
@@ -28,36 +47,24 @@ impl EncodedBytes {
 /// A message on its way into the queue.
 #[derive(Debug)]
 pub(crate) enum Encoded<'a> {
-    /// One that nobody else has: what is in the buffer, and what follows.
-    Own(&'a mut BytesMut, Bytes),
+    /// One that nobody else has.
+    Own(&'a mut BytesMut),
     /// One that may go to many.
     Shared(&'a EncodedBytes),
 }
 
 impl Encoded<'_> {
     pub(crate) fn len(&self) -> usize {
-        self.pieces().map(<[u8]>::len).iter().sum()
+        match self {
+            Self::Own(bytes) => bytes.len(),
+            Self::Shared(message) => message.len(),
+        }
     }
 
     pub(crate) fn pieces(&self) -> [&[u8]; 2] {
         match self {
-            Self::Own(front, rest) => [front, rest],
-            Self::Shared(EncodedBytes { front, rest }) => [front, rest],
-        }
-    }
-
-    pub(crate) fn into_shared(self) -> EncodedBytes {
-        match self {
-            Self::Own(front, rest) if rest.is_empty() => EncodedBytes {
-                front: front.split().freeze(),
-                rest,
-            },
-            // A few bytes, which are not worth the buffer that they are in.
-            Self::Own(front, rest) => EncodedBytes {
-                front: Bytes::copy_from_slice(front),
-                rest,
-            },
-            Self::Shared(message) => message.clone(),
+            Self::Own(bytes) => [bytes, &[]],
+            Self::Shared(message) => [&message.front, &message.rest],
         }
     }
 }

@@ -74,8 +74,8 @@ pub(crate) struct End<W> {
 
 /// What the handles do at the ends, whatever the transport and the encoding.
 pub(crate) trait Work<M>: Send + Sync {
-    /// Encodes a message: what is appended to `front`, and behind it what is returned.
-    fn encode(&self, message: M, front: &mut BytesMut) -> Result<Bytes, SendError>;
+    /// Encodes a message: what is appended to `front`, and behind it what is returned, if it is.
+    fn encode(&self, message: M, front: &mut BytesMut) -> Result<Option<Bytes>, SendError>;
 
     /// Writes a message at once if no other is on its way; tells where it ends then. Unless it is `urgent`, it also has
     /// to look as if no others were about to follow.
@@ -122,7 +122,7 @@ where
     <C as Encoder<M>>::Error: Error + Send + Sync + 'static,
     <C as Decoder>::Error: Error + Send + Sync + 'static,
 {
-    fn encode(&self, message: M, front: &mut BytesMut) -> Result<Bytes, SendError> {
+    fn encode(&self, message: M, front: &mut BytesMut) -> Result<Option<Bytes>, SendError> {
         let encoded = encode_sharing(&mut self.encoding.clone(), message, front);
         encoded.map_err(|error| encode_error(Box::new(error)))
     }

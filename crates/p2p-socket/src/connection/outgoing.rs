@@ -142,10 +142,9 @@ impl Outgoing {
         }
         room.forget();
         match message {
-            Encoded::Own(bytes, rest) if rest.is_empty() && size < RUN_SIZE / 4 && self.packing == Packing::Packed => {
-                queue.extend(bytes, cost);
-            }
-            message => queue.append(self.in_shape(message.into_shared()), cost),
+            Encoded::Own(bytes) if size < RUN_SIZE / 4 && self.packing == Packing::Packed => queue.extend(bytes, cost),
+            Encoded::Own(bytes) => queue.append(bytes.split().freeze().into(), cost),
+            Encoded::Shared(message) => queue.append(self.in_shape(message.clone()), cost),
         }
         Ok((queue.end, is_first))
     }

@@ -96,7 +96,7 @@ impl<M> Sender<M> {
         let mut front = BytesMut::new();
         let Link { queues, ends } = &*self.handles.link;
         let rest = ends.encode(message, &mut front)?;
-        let encoded = Encoded::Own(&mut front, rest).into_shared();
+        let encoded = EncodedBytes::new(&mut front, rest);
         Ok(EncodedMessage::new(queues.outgoing.in_shape(encoded)))
     }
 
@@ -160,10 +160,16 @@ impl<M> Sender<M> {
 
     fn offer_from(&self, message: M, urgent: bool, room: &mut BytesMut) -> Result<Offered, SendError> {
         room.clear();
-        let rest = self.handles.link.ends.encode(message, room)?;
-        Ok(match self.try_submit(Encoded::Own(room, rest.clone()), urgent)? {
+        let Some(rest) = self.handles.link.ends.encode(message, room)? else {
+            return Ok(match self.try_submit(Encoded::Own(room), urgent)? {
+                Some(end) => Offered::Taken { end },
+                None => Offered::Full(EncodedBytes::new(room, None)),
+            });
+        };
+        let message = EncodedBytes::new(room, Some(rest));
+        Ok(match self.try_submit(Encoded::Shared(&message), urgent)? {
             Some(end) => Offered::Taken { end },
-            None => Offered::Full(Encoded::Own(room, rest).into_shared()),
+            None => Offered::Full(message),
         })
     }
 

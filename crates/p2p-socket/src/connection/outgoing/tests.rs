@@ -8,8 +8,7 @@ const EVERYTHING: Portion = Portion {
 
 fn push(outgoing: &Outgoing, message: &[u8]) -> (u64, bool) {
     let room = outgoing.try_reserve(message.len()).unwrap().unwrap();
-    let message = &mut BytesMut::from(message);
-    outgoing.push(Encoded::Own(message, Bytes::new()), room).unwrap()
+    outgoing.push(Encoded::Own(&mut BytesMut::from(message)), room).unwrap()
 }
 
 #[test]
@@ -95,10 +94,11 @@ fn what_is_discarded_takes_no_room_and_is_never_flushed() {
 fn what_a_message_has_already_is_copied_only_into_a_chunk_of_its_own() {
     for (packing, pieces) in [(Packing::Packed, 2), (Packing::OneMessagePerChunk, 1)] {
         let outgoing = Outgoing::new(1000, packing);
-        let (mut front, rest) = (BytesMut::from("front"), Bytes::from(vec![7; 100]));
-        let whole = [&front[..], &rest].concat();
+        let rest = Bytes::from(vec![7; 100]);
+        let message = EncodedBytes::new(&mut BytesMut::from("front"), Some(rest.clone()));
+        let whole = Encoded::Shared(&message).pieces().concat();
         let room = outgoing.try_reserve(105).unwrap().unwrap();
-        let pushed = outgoing.push(Encoded::Own(&mut front, rest.clone()), room).unwrap();
+        let pushed = outgoing.push(Encoded::Shared(&message), room).unwrap();
         assert_eq!(pushed, (105, true));
         assert_eq!(outgoing.used(), 105 + ConnectionOptions::MESSAGE_OVERHEAD);
 
