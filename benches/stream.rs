@@ -3,8 +3,11 @@
 
 use bytes::{Bytes, BytesMut};
 use p2p_crypto::{ChannelKey, InstructionSet, Nonce, Opener, Sealer};
-use p2p_framing::{ChunkOpener, ChunkSealer, ChunkSize, encoding::RawEncoding};
-use tokio_util::codec::{Decoder, Encoder};
+use p2p_framing::{
+    ChunkOpener, ChunkSealer, ChunkSize,
+    encoding::{RawEncoding, encode_sharing},
+};
+use tokio_util::codec::Decoder;
 
 fn sealer(set: InstructionSet) -> Sealer {
     Sealer::new(ChannelKey::from_bytes([1; 32]), Nonce::from_bytes([2; 24])).with_instruction_set(set)
@@ -19,6 +22,7 @@ pub(crate) struct MessageStream {
     sealer: ChunkSealer,
     opener: ChunkOpener,
     encoding: RawEncoding,
+    encoded: BytesMut,
     wire: BytesMut,
     received: BytesMut,
 }
@@ -29,20 +33,26 @@ impl MessageStream {
             sealer: ChunkSealer::new(sealer(set), ChunkSize::MAX),
             opener: ChunkOpener::new(opener(set)),
             encoding: RawEncoding::default(),
+            encoded: BytesMut::new(),
             wire: BytesMut::new(),
             received: BytesMut::new(),
         }
     }
 
-    /// Encodes the message `count` times, one behind the other, and seals all where they were encoded.
+    /// Encodes the message `count` times, one behind the other, and seals all, as a connection does. What is sealed from
+    /// where it lies can only be the last.
     pub(crate) fn send(&mut self, message: &Bytes, count: usize) {
-        let Self {
-            sealer, encoding, wire, ..
-        } = self;
-        let written = sealer.seal_written(wire, |out| {
-            (0..count).try_for_each(|_| encoding.encode(message.clone(), out))
-        });
-        written.expect("nonces are left").expect("the message is not too large");
+        self.encoded.clear();
+        let mut rest = None;
+        for _ in 0..count {
+            assert!(rest.is_none(), "a message is in front of it");
+            let encoded = encode_sharing(&mut self.encoding, message.clone(), &mut self.encoded);
+            rest = encoded.expect("the message is not too large");
+        }
+        let sealed = self
+            .sealer
+            .seal_run([&self.encoded[..], &rest.unwrap_or_default()], &mut self.wire);
+        sealed.expect("nonces are left");
     }
 
     /// Opens all that was sent, as a connection does.

@@ -4,7 +4,9 @@ use bytes::{Bytes, BytesMut};
 use p2p_crypto::PeerId;
 use p2p_framing::{
     DecodeError, EncodeError, Point, PointList,
-    encoding::{ControlEncoding, ControlMessage, RawEncoding, Swap, TaggedPayload, TaggedPayloadEncoding},
+    encoding::{
+        ControlEncoding, ControlMessage, RawEncoding, Swap, TaggedPayload, TaggedPayloadEncoding, encode_sharing,
+    },
 };
 use serde_json::Value;
 use tokio_util::codec::{Decoder, Encoder};
@@ -207,4 +209,45 @@ fn a_declared_size_allocates_nothing() {
     let capacity = input.capacity();
     assert!(RawEncoding::new(usize::MAX).decode(&mut input).unwrap().is_none());
     assert_eq!(input.capacity(), capacity);
+}
+
+#[test]
+fn a_long_message_of_bytes_stays_where_it_is() {
+    for size in [0, 1, 16_383, 16_384, 70_000] {
+        let message = Bytes::from(vec![7; size]);
+        let (mut whole, mut front) = (BytesMut::from("before"), BytesMut::from("before"));
+        RawEncoding::default().encode(message.clone(), &mut whole).unwrap();
+        let rest = encode_sharing(&mut RawEncoding::default(), message.clone(), &mut front).unwrap();
+        assert!(
+            [&front[..], rest.as_deref().unwrap_or_default()].concat() == whole,
+            "{size}"
+        );
+        let place = rest.map(|rest| rest.as_ptr());
+        assert_eq!(place, (size >= 16_384).then_some(message.as_ptr()), "{size}");
+    }
+}
+
+#[test]
+fn what_is_not_bytes_is_encoded_whole() {
+    let message = || {
+        ControlMessage::Application(TaggedPayload {
+            tag: 0x10,
+            payload: vec![7; 70_000].into(),
+        })
+    };
+    let mut whole = BytesMut::new();
+    assert_eq!(encode_sharing(&mut control(), message(), &mut whole).unwrap(), None);
+    assert!(whole == encoded(message()));
+}
+
+#[test]
+fn what_is_too_large_to_encode_is_too_large_to_share() {
+    let mut encoding = RawEncoding::new(20_000);
+    let mut front = BytesMut::from("before");
+    let result = encode_sharing(&mut encoding, Bytes::from(vec![7; 20_001]), &mut front);
+    let (size, maximum) = (20_001, 20_000);
+    assert!(matches!(result, Err(EncodeError::TooLarge { size: s, maximum: m }) if (s, m) == (size, maximum)));
+    assert_eq!(front, "before");
+    let rest = encode_sharing(&mut encoding, Bytes::from(vec![7; 20_000]), &mut front).unwrap();
+    assert_eq!((front.len(), rest.unwrap().len()), (6 + 4, 20_000));
 }

@@ -146,6 +146,59 @@ async fn messages_share_chunks_unless_told_otherwise() {
     assert_eq!(packed.len(), 1001);
 }
 
+/// Long messages are sealed from where they lie, in several pieces.
+#[tokio::test(start_paused = true)]
+async fn long_messages_among_short_ones() {
+    const FULL: usize = 65_517;
+    let sizes = [10, 16_383, 16_384, 70_000, 0, 300_000, 5];
+    let packed = chunks_of(chunked(65_535, Packing::Packed), &sizes).await;
+    let total: usize = sizes.iter().map(|size| 4 + size).sum();
+    assert_eq!(packed, [vec![FULL; total / FULL], vec![total % FULL]].concat());
+    let apart = chunks_of(chunked(65_535, Packing::OneMessagePerChunk), &sizes).await;
+    let (end_of_one, end_of_other) = (70_004 - FULL, 300_004 - 4 * FULL);
+    assert_eq!(
+        apart,
+        [
+            14,
+            16_387,
+            16_388,
+            FULL,
+            end_of_one,
+            4,
+            FULL,
+            FULL,
+            FULL,
+            FULL,
+            end_of_other,
+            9
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_message_that_waits_for_room_arrives_as_it_was() {
+    let options = ConnectionOptions {
+        outgoing_queue: 100_000,
+        ..ConnectionOptions::default()
+    };
+    let (left, mut right) = connected_with(1024, options, ConnectionOptions::default()).await;
+    let encoded = left.encode(message(9, 50_000)).unwrap();
+    assert_eq!(encoded.len(), 50_004);
+    let sending = tokio::spawn(async move {
+        for index in 0..5 {
+            left.send(message(index, 50_000 + index)).await.unwrap();
+            left.send_encoded(&encoded).await.unwrap();
+        }
+        left.flush().await.unwrap();
+        left
+    });
+    for index in 0..5 {
+        assert_eq!(right.recv().await.unwrap().message, message(index, 50_000 + index));
+        assert_eq!(right.recv().await.unwrap().message, message(9, 50_000));
+    }
+    sending.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_size_around_a_chunk_arrives() {
     for packing in [Packing::Packed, Packing::OneMessagePerChunk] {

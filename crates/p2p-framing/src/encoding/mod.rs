@@ -11,6 +11,7 @@ mod control;
 #[cfg(feature = "postcard")]
 mod postcard;
 mod raw;
+mod sharing;
 
 use bytes::{Buf, BufMut, BytesMut};
 
@@ -21,6 +22,7 @@ pub use self::postcard::PostcardEncoding;
 pub use self::{
     control::{ApplicationEncoding, ControlEncoding, ControlMessage, Swap, TaggedPayload, TaggedPayloadEncoding},
     raw::RawEncoding,
+    sharing::encode_sharing,
 };
 use crate::{DecodeError, EncodeError};
 

@@ -6,6 +6,8 @@ use crate::{DecodeError, EncodeError};
 
 /// Messages that are just bytes: a `u32` length and that many bytes. Octez: `Data_encoding.bytes`.
 ///
+/// A connection does not copy long ones that are [`Bytes`]: see [`encode_sharing`](super::encode_sharing).
+///
 /// ```
 /// use bytes::{Bytes, BytesMut};
 /// use p2p_framing::encoding::RawEncoding;
@@ -28,6 +30,10 @@ impl RawEncoding {
     #[must_use]
     pub fn new(maximum: usize) -> Self {
         Self { maximum }
+    }
+
+    pub(super) fn maximum(&self) -> usize {
+        self.maximum
     }
 }
 

@@ -8,8 +8,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use bytes::BytesMut;
-use p2p_framing::EncodeError;
+use bytes::{Bytes, BytesMut};
+use p2p_framing::{EncodeError, encoding::encode_sharing};
 use p2p_io_scheduler::ScheduledIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -19,6 +19,7 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use super::{
     ConnectionError, SendError,
+    encoded::Encoded,
     incoming::Incoming,
     outgoing::{Outgoing, OutgoingClosed},
     reader::Reader,
@@ -73,11 +74,17 @@ pub(crate) struct End<W> {
 
 /// What the handles do at the ends, whatever the transport and the encoding.
 pub(crate) trait Work<M>: Send + Sync {
-    fn encode(&self, message: M, into: &mut BytesMut) -> Result<(), SendError>;
+    /// Encodes a message: what is appended to `front`, and behind it what is returned, if it is.
+    fn encode(&self, message: M, front: &mut BytesMut) -> Result<Option<Bytes>, SendError>;
 
     /// Writes a message at once if no other is on its way; tells where it ends then. Unless it is `urgent`, it also has
     /// to look as if no others were about to follow.
-    fn write_single(&self, queues: &Queues<M>, message: &[u8], urgent: bool) -> Result<Option<u64>, OutgoingClosed>;
+    fn write_single(
+        &self,
+        queues: &Queues<M>,
+        message: &Encoded<'_>,
+        urgent: bool,
+    ) -> Result<Option<u64>, OutgoingClosed>;
 
     /// Writes what is queued, or has the driver do it.
     fn write(&self, queues: &Queues<M>);
@@ -110,16 +117,22 @@ impl<T, C> Ends<T, C> {
 impl<M, T, C> Work<M> for Ends<T, C>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send,
-    C: Encoder<M> + Decoder<Item = M> + Clone + Send + Sync,
+    C: Encoder<M> + Decoder<Item = M> + Clone + Send + Sync + 'static,
+    M: 'static,
     <C as Encoder<M>>::Error: Error + Send + Sync + 'static,
     <C as Decoder>::Error: Error + Send + Sync + 'static,
 {
-    fn encode(&self, message: M, into: &mut BytesMut) -> Result<(), SendError> {
-        let encoded = self.encoding.clone().encode(message, into);
+    fn encode(&self, message: M, front: &mut BytesMut) -> Result<Option<Bytes>, SendError> {
+        let encoded = encode_sharing(&mut self.encoding.clone(), message, front);
         encoded.map_err(|error| encode_error(Box::new(error)))
     }
 
-    fn write_single(&self, queues: &Queues<M>, message: &[u8], urgent: bool) -> Result<Option<u64>, OutgoingClosed> {
+    fn write_single(
+        &self,
+        queues: &Queues<M>,
+        message: &Encoded<'_>,
+        urgent: bool,
+    ) -> Result<Option<u64>, OutgoingClosed> {
         // Of many messages in a row, no more is asked than the first of these.
         if queues.outgoing.is_waiting() || message.len() > scratch::SIZE || !in_runtime() {
             return Ok(None);
@@ -134,7 +147,7 @@ where
         let Some(end) = queues.outgoing.pass(message.len())? else {
             return Ok(None);
         };
-        match writer.work.seal_single(message, end) {
+        match writer.work.seal_single(message.pieces(), end) {
             Ok(()) => self.poll_write(&mut writer, queues),
             Err(error) => writer.fail(error.into(), &queues.status),
         }

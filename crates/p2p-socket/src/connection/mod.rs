@@ -2,6 +2,7 @@
 
 mod control;
 mod driver;
+mod encoded;
 mod error;
 mod incoming;
 mod link;

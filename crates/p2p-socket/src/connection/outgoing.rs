@@ -9,7 +9,10 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError, oneshot};
 
-use super::{ConnectionOptions, Packing};
+use super::{
+    ConnectionOptions, Packing,
+    encoded::{Encoded, EncodedBytes},
+};
 
 /// How long a run of small messages may become, in bytes: about what a chunk carries.
 const RUN_SIZE: usize = 64 * 1024;
@@ -58,24 +61,6 @@ struct Piece {
 struct Flush {
     until: u64,
     told: oneshot::Sender<()>,
-}
-
-/// A message on its way into the queue.
-#[derive(Debug)]
-pub(crate) enum Encoded<'a> {
-    /// One that nobody else has.
-    Own(&'a mut BytesMut),
-    /// One that may go to many: its bytes are not copied before they are sealed.
-    Shared(&'a Bytes),
-}
-
-impl Encoded<'_> {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Own(bytes) => bytes,
-            Self::Shared(bytes) => bytes,
-        }
-    }
 }
 
 /// The next bytes to be sealed.
@@ -146,7 +131,7 @@ impl Outgoing {
         }
         let is_first = queue.is_empty();
         let cost = room.num_permits();
-        let size = message.bytes().len();
+        let size = message.len();
         queue.end += size as u64;
         if size == 0 {
             // It is on its way already.
@@ -158,10 +143,18 @@ impl Outgoing {
         room.forget();
         match message {
             Encoded::Own(bytes) if size < RUN_SIZE / 4 && self.packing == Packing::Packed => queue.extend(bytes, cost),
-            Encoded::Own(bytes) => queue.append(bytes.split().freeze(), cost),
-            Encoded::Shared(bytes) => queue.append(bytes.clone(), cost),
+            Encoded::Own(bytes) => queue.append(bytes.split().freeze().into(), cost),
+            Encoded::Shared(message) => queue.append(self.in_shape(message.clone()), cost),
         }
         Ok((queue.end, is_first))
+    }
+
+    /// A message as the queue keeps it: in one piece if each begins a chunk.
+    pub(crate) fn in_shape(&self, message: EncodedBytes) -> EncodedBytes {
+        match self.packing {
+            Packing::Packed => message,
+            Packing::OneMessagePerChunk => message.joined(),
+        }
     }
 
     /// Whether there is something in the queue. It may change at once.
@@ -321,9 +314,20 @@ impl Queue {
         Ok(Some(wait))
     }
 
-    fn append(&mut self, bytes: Bytes, cost: usize) {
+    fn append(&mut self, message: EncodedBytes, cost: usize) {
         self.end_run();
-        self.pieces.push_back(Piece { bytes, cost });
+        let EncodedBytes { front, rest } = message;
+        let rest = Piece {
+            cost: rest.len(),
+            bytes: rest,
+        };
+        self.pieces.push_back(Piece {
+            bytes: front,
+            cost: cost - rest.cost,
+        });
+        if rest.cost > 0 {
+            self.pieces.push_back(rest);
+        }
     }
 
     /// Copies a small message to the end of the run.

@@ -1,11 +1,12 @@
 use std::{cell::RefCell, fmt, marker::PhantomData, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::sync::{SemaphorePermit, oneshot};
 
 use super::{
     Direction, Handles, Link, SendError, TrySendError,
-    outgoing::{Encoded, OutgoingClosed},
+    encoded::{Encoded, EncodedBytes},
+    outgoing::OutgoingClosed,
     sink::Sinking,
 };
 
@@ -92,9 +93,11 @@ impl<M> Sender<M> {
     ///
     /// [`SendError::Encoding`] or [`SendError::TooLarge`].
     pub fn encode(&self, message: M) -> Result<EncodedMessage<M>, SendError> {
-        let mut bytes = BytesMut::new();
-        self.handles.link.ends.encode(message, &mut bytes)?;
-        Ok(EncodedMessage::new(bytes))
+        let mut front = BytesMut::new();
+        let Link { queues, ends } = &*self.handles.link;
+        let rest = ends.encode(message, &mut front)?;
+        let encoded = EncodedBytes::new(&mut front, rest);
+        Ok(EncodedMessage::new(queues.outgoing.in_shape(encoded)))
     }
 
     /// As [`send`](Self::send), for a message that is encoded already, perhaps by another connection.
@@ -157,15 +160,20 @@ impl<M> Sender<M> {
 
     fn offer_from(&self, message: M, urgent: bool, room: &mut BytesMut) -> Result<Offered, SendError> {
         room.clear();
-        self.handles.link.ends.encode(message, room)?;
-        Ok(match self.try_submit(Encoded::Own(room), urgent)? {
+        let Some(rest) = self.handles.link.ends.encode(message, room)? else {
+            return Ok(match self.try_submit(Encoded::Own(room), urgent)? {
+                Some(end) => Offered::Taken { end },
+                None => Offered::Full(EncodedBytes::new(room, None)),
+            });
+        };
+        let message = EncodedBytes::new(room, Some(rest));
+        Ok(match self.try_submit(Encoded::Shared(&message), urgent)? {
             Some(end) => Offered::Taken { end },
-            None => Offered::Full(room.split()),
+            None => Offered::Full(message),
         })
     }
 
-    async fn wait_for_room(&self, message: impl Into<Bytes>, urgent: bool) -> Result<u64, SendError> {
-        let message = message.into();
+    async fn wait_for_room(&self, message: EncodedBytes, urgent: bool) -> Result<u64, SendError> {
         let room = self.handles.link.queues.outgoing.reserve(message.len()).await;
         room.and_then(|room| self.push(Encoded::Shared(&message), room, urgent))
             .map_err(|closed| self.closed_error(closed))
@@ -174,11 +182,11 @@ impl<M> Sender<M> {
     /// `None` if there is no room.
     fn try_submit(&self, message: Encoded<'_>, urgent: bool) -> Result<Option<u64>, SendError> {
         let Link { queues, ends } = &*self.handles.link;
-        let (size, maximum) = (message.bytes().len(), queues.outgoing.max_message_size());
+        let (size, maximum) = (message.len(), queues.outgoing.max_message_size());
         if size > maximum {
             return Err(SendError::TooLarge { size, maximum });
         }
-        let sent = match ends.write_single(queues, message.bytes(), urgent) {
+        let sent = match ends.write_single(queues, &message, urgent) {
             Ok(None) => match queues.outgoing.try_reserve(size) {
                 Ok(Some(room)) => self.push(message, room, urgent).map(Some),
                 Ok(None) => Ok(None),
@@ -224,7 +232,7 @@ enum Offered {
     /// It is sent or queued, up to `end`.
     Taken { end: u64 },
     /// There is no room for it.
-    Full(BytesMut),
+    Full(EncodedBytes),
 }
 
 /// How much room a thread keeps to encode messages in, in bytes.
@@ -253,14 +261,14 @@ impl<M> fmt::Debug for Sender<M> {
 
 /// A message that has been encoded once; a clone costs next to nothing. Octez: `P2p_socket.encoded_message`.
 pub struct EncodedMessage<M> {
-    bytes: Bytes,
+    bytes: EncodedBytes,
     message: PhantomData<fn(M)>,
 }
 
 impl<M> EncodedMessage<M> {
-    fn new(bytes: BytesMut) -> Self {
+    fn new(bytes: EncodedBytes) -> Self {
         Self {
-            bytes: bytes.freeze(),
+            bytes,
             message: PhantomData,
         }
     }
@@ -272,7 +280,7 @@ impl<M> EncodedMessage<M> {
 
     /// Whether it takes none.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 }
 

@@ -63,10 +63,10 @@ impl Writer {
     }
 
     /// Seals a message that goes up to `end` when nothing else is waiting.
-    pub(crate) fn seal_single(&mut self, message: &[u8], end: u64) -> Result<(), NoncesExhausted> {
+    pub(crate) fn seal_single(&mut self, message: [&[u8]; 2], end: u64) -> Result<(), NoncesExhausted> {
         debug_assert!(self.buffer.is_none());
         let mut buffer = scratch::take_write_buffer();
-        self.sealer.seal_run([message], &mut buffer)?;
+        self.sealer.seal_run(message, &mut buffer)?;
         self.put(buffer, end);
         Ok(())
     }

@@ -89,3 +89,33 @@ fn what_is_discarded_takes_no_room_and_is_never_flushed() {
     assert!(flushed.try_recv().is_err());
     assert!(outgoing.on_flush(7).is_err());
 }
+
+#[test]
+fn what_a_message_has_already_is_copied_only_into_a_chunk_of_its_own() {
+    for (packing, pieces) in [(Packing::Packed, 2), (Packing::OneMessagePerChunk, 1)] {
+        let outgoing = Outgoing::new(1000, packing);
+        let rest = Bytes::from(vec![7; 100]);
+        let message = EncodedBytes::new(&mut BytesMut::from("front"), Some(rest.clone()));
+        let whole = Encoded::Shared(&message).pieces().concat();
+        let room = outgoing.try_reserve(105).unwrap().unwrap();
+        let pushed = outgoing.push(Encoded::Shared(&message), room).unwrap();
+        assert_eq!(pushed, (105, true));
+        assert_eq!(outgoing.used(), 105 + ConnectionOptions::MESSAGE_OVERHEAD);
+
+        // It may be cut anywhere.
+        let mut taken = Vec::new();
+        for bytes in [3, 50, 1000] {
+            let batch = outgoing.take(Portion { bytes, ..EVERYTHING });
+            let last = batch.pieces.last().unwrap();
+            let is_shared = rest.as_ptr_range().contains(&last.as_ptr());
+            assert_eq!(is_shared, packing == Packing::Packed && bytes > 3, "{packing:?}");
+            if bytes == 50 {
+                assert_eq!(batch.pieces.len(), pieces, "{packing:?}");
+            }
+            taken.extend(batch.pieces.concat());
+            outgoing.release(batch);
+        }
+        assert_eq!(taken, whole, "{packing:?}");
+        assert_eq!(outgoing.used(), 0);
+    }
+}
