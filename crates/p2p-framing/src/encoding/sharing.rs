@@ -46,10 +46,9 @@ where
 
 /// What follows the length in a raw message, and that, if it is worth being shared. An [`Encoder`] has only one buffer to
 /// write to, so those who can do better are known here by their types.
-#[inline]
-fn raw_body(encoding: &dyn Any, message: &dyn Any) -> Option<(u32, Bytes)> {
-    let encoding = encoding.downcast_ref::<RawEncoding>()?;
-    let body = message.downcast_ref::<Bytes>()?;
+fn raw_body<C: 'static, M: 'static>(encoding: &C, message: &M) -> Option<(u32, Bytes)> {
+    let encoding = (encoding as &dyn Any).downcast_ref::<RawEncoding>()?;
+    let body = (message as &dyn Any).downcast_ref::<Bytes>()?;
     let is_shared = (WORTH_SHARING..=encoding.maximum()).contains(&body.len());
     let length = u32::try_from(body.len()).ok()?;
     is_shared.then(|| (length, body.clone()))

@@ -39,7 +39,7 @@ impl<M> Sender<M> {
     pub async fn send(&self, message: M) -> Result<(), SendError> {
         match self.offer(message, false)? {
             Offered::Taken { .. } => Ok(()),
-            Offered::Full(encoded) => self.wait_for_room(encoded, false).await.map(drop),
+            Offered::Full(encoded) => self.wait_for_room(*encoded, false).await.map(drop),
         }
     }
 
@@ -51,7 +51,7 @@ impl<M> Sender<M> {
     pub fn try_send(&self, message: M) -> Result<(), TrySendError<M>> {
         match self.offer(message, false)? {
             Offered::Taken { .. } => Ok(()),
-            Offered::Full(encoded) => Err(TrySendError::Full(EncodedMessage::new(encoded))),
+            Offered::Full(encoded) => Err(TrySendError::Full(EncodedMessage::new(*encoded))),
         }
     }
 
@@ -68,7 +68,7 @@ impl<M> Sender<M> {
     pub async fn send_flushed(&self, message: M) -> Result<(), SendError> {
         let end = match self.offer(message, true)? {
             Offered::Taken { end } => end,
-            Offered::Full(encoded) => self.wait_for_room(encoded, true).await?,
+            Offered::Full(encoded) => self.wait_for_room(*encoded, true).await?,
         };
         self.flushed(self.handles.link.queues.outgoing.on_flush(end)).await
     }
@@ -163,13 +163,13 @@ impl<M> Sender<M> {
         let Some(rest) = self.handles.link.ends.encode(message, room)? else {
             return Ok(match self.try_submit(Encoded::Own(room), urgent)? {
                 Some(end) => Offered::Taken { end },
-                None => Offered::Full(EncodedBytes::new(room, None)),
+                None => Offered::Full(Box::new(EncodedBytes::new(room, None))),
             });
         };
         let message = EncodedBytes::new(room, Some(rest));
         Ok(match self.try_submit(Encoded::Shared(&message), urgent)? {
             Some(end) => Offered::Taken { end },
-            None => Offered::Full(message),
+            None => Offered::Full(Box::new(message)),
         })
     }
 
@@ -231,8 +231,8 @@ impl<M> Sender<M> {
 enum Offered {
     /// It is sent or queued, up to `end`.
     Taken { end: u64 },
-    /// There is no room for it.
-    Full(EncodedBytes),
+    /// There is no room for it. In a box: what is seldom must not make what is usual larger.
+    Full(Box<EncodedBytes>),
 }
 
 /// How much room a thread keeps to encode messages in, in bytes.
