@@ -39,6 +39,7 @@
 //! | `fast` | yes | instructions as they are found at run time: vectors in kernels of this crate and in [dryoc](https://docs.rs/dryoc), assembly for the agreement on keys in [graviola](https://docs.rs/graviola); without it, portable crates give the same bytes |
 //! | `identity-file` | yes | [`Identity`] as JSON and in a file, as Tezos nodes keep it |
 
+mod aligned;
 #[cfg(all(feature = "fast", target_arch = "x86_64"))]
 mod box_kernel;
 mod channel_key;

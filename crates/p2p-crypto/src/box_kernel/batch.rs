@@ -1,8 +1,7 @@
 //! Short pieces in one go: their blocks of keystream side by side, and then their tags.
 
-use super::{
-    Aligned, BLOCK, Kernels, Message, Position, Subkey, TAG_KEY, blocks_for, is_equal, position, tag_key, wipe, xor,
-};
+use super::{BLOCK, Kernels, Message, Position, Subkey, TAG_KEY, blocks_for, is_equal, position, tag_key, wipe, xor};
+use crate::aligned::Aligned;
 use crate::{Piece, TAG_SIZE};
 
 /// Most blocks of keystream, and so pieces, that are computed together: a multiple of all widths, and 4 KiB, which stay

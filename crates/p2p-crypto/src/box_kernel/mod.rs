@@ -14,8 +14,9 @@ use std::hint::black_box;
 use subtle::ConstantTimeEq;
 
 use crate::TAG_SIZE;
+use crate::aligned::Aligned;
 use crate::instruction_set::{InstructionSet, Kind};
-use salsa20::{Aligned, BLOCK, Position, position};
+use salsa20::{BLOCK, Position, position};
 
 pub(crate) use salsa20::Subkey;
 pub(crate) use source::Source;

@@ -75,6 +75,7 @@ macro_rules! first_candidate {
         /// first whose hash has a most significant word of at most `greatest`. The counter must not overflow.
         $(#[$attribute])*
         pub(super) fn first_candidate(prefix: &Prefix, counter: u64, count: u64, greatest: u64) -> Option<u64> {
+            $crate::aligned::align_stack();
             let [m0, m1, m2, m3, m4, m5] = prefix.message.map(|word| $splat(word));
             let state = prefix.state.map(|word| $splat(word));
             let greatest = $splat(greatest);

@@ -2,8 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::super::{Message, salsa20::align_stack};
+use super::super::Message;
 use super::{BLOCK, BLOCK_END, CLAMP, Limbs, MASK_42, MASK_44, State, carried, product};
+use crate::aligned::align_stack;
 
 /// Blocks taken at a time.
 const LANES: usize = 8;

@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::super::{Source, wipe, xor};
-use super::{Aligned, BLOCK, CONSTANTS, KEY_PLACES, Position, QUADS, Subkey, align_stack, further, words};
+use super::{BLOCK, CONSTANTS, KEY_PLACES, Position, QUADS, Subkey, further, words};
+use crate::aligned::{Aligned, align_stack};
 
 /// Blocks that are computed together.
 pub(in super::super) const LANES: usize = 8;

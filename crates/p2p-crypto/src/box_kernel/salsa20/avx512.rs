@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::super::Source;
-use super::{BLOCK, CONSTANTS, KEY_PLACES, Position, QUADS, Subkey, align_stack, further, words};
+use super::{BLOCK, CONSTANTS, KEY_PLACES, Position, QUADS, Subkey, further, words};
+use crate::aligned::align_stack;
 
 /// Blocks that are computed together.
 pub(in super::super) const LANES: usize = 16;

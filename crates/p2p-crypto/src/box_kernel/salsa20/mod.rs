@@ -4,27 +4,10 @@ pub(super) mod avx2;
 pub(super) mod avx512;
 pub(super) mod few;
 
-use std::hint::black_box;
-use std::mem::MaybeUninit;
-
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Bytes of one block of keystream.
 pub(super) const BLOCK: usize = 64;
-
-/// Aligned as the widest vectors and the lines of the cache are.
-#[repr(align(64))]
-pub(super) struct Aligned<T>(pub(super) T);
-
-/// Makes the function that calls it align its stack for vectors. One that has something [`Aligned`] there does already.
-///
-/// Vectors that find no register are kept on the stack, and the compiler does not align it for their sake alone. One that
-/// lies across two pages, which depends on where the stack happens to begin, makes the function up to twice as slow.
-#[inline(always)]
-pub(super) fn align_stack() {
-    let place = Aligned(MaybeUninit::<[u8; BLOCK]>::uninit());
-    black_box(&raw const place);
-}
 
 /// The key of Salsa20 as its words: what HSalsa20 makes of the channel key and the first 16 bytes of a nonce.
 #[derive(Default, Zeroize, ZeroizeOnDrop)]
