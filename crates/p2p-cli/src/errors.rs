@@ -22,6 +22,8 @@ fn other_protocol(size: usize) -> Option<&'static str> {
     Some(match &u16::try_from(size).ok()?.to_be_bytes() {
         // A response, or a request: GET, HEAD, POST and PUT, OPTIONS, CONNECT.
         b"HT" | b"GE" | b"HE" | b"PO" | b"PU" | b"OP" | b"CO" => "HTTP",
+        // The page alone, as servers answer what they take for a request of HTTP 0.9: `<!DOCTYPE` or `<html>`.
+        b"<!" | b"<h" | b"<H" => "HTTP",
         // A record with a handshake or an alert, as all versions begin it.
         [0x15 | 0x16, 3] => "TLS",
         b"SS" => "SSH",
@@ -73,6 +75,8 @@ mod tests {
         for (beginning, protocol) in [
             (*b"HT", "HTTP"),
             (*b"GE", "HTTP"),
+            (*b"<!", "HTTP"),
+            (*b"<h", "HTTP"),
             ([0x16, 3], "TLS"),
             ([0x15, 3], "TLS"),
             (*b"SS", "SSH"),

@@ -135,6 +135,7 @@ fn a_port_where_something_else_answers() {
     let file = write(directory.path(), "a", "a");
     for (greeting, protocol) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP"),
+        (b"<!DOCTYPE HTML>\n<html lang=\"en\">", "HTTP"),
         (&[0x15, 3, 3, 0, 2, 2, 70], "TLS"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "SSH"),
         (b"220 mail.example.org ESMTP\r\n", "SMTP or FTP"),
