@@ -51,7 +51,7 @@ pub(crate) struct Listen {
     /// How many accepted peers there may be at a time. More are refused with a nack.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     max_peers: u16,
-    /// How many of them may come from the same IPv4 address or IPv6 /64, so that one alone can not take all places.
+    /// How many accepted peers may come from the same IPv4 address or IPv6 /64, so that one alone can not take all places.
     /// [default: 8, or a quarter of those that there is room for if that is less; for our own machine all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     max_peers_per_address: Option<u16>,
