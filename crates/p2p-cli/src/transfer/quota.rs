@@ -225,7 +225,7 @@ impl Share {
     }
 
     /// Takes so many bytes, which are about to be written into `directory`. If there is no room, waits for files to go of
-    /// which less has come.
+    /// which less has come. If there are none, this one has to go.
     pub(super) fn take(&mut self, directory: &Path, bytes: u64) -> Result<(), Excess> {
         let changed = &self.quota.ledger.changed;
         let mut entries = self.quota.lock();
@@ -239,7 +239,11 @@ impl Share {
                     changed.notify_all();
                     entries = changed.wait(entries).unwrap_or_else(PoisonError::into_inner);
                 }
-                Err(excess) => return Err(excess),
+                Err(excess) => {
+                    // It is the one that goes: others of which as much has come stay, and wait for its room.
+                    self.gives_way.cancel();
+                    return Err(excess);
+                }
             }
         }
         entries.taken = entries.taken.saturating_add(bytes);
@@ -373,6 +377,23 @@ mod tests {
         larger.keep();
         drop(large);
         assert_eq!(quota.check(&directory, 59, 0), Ok(()));
+    }
+
+    #[test]
+    fn of_files_of_which_as_much_has_come_one_alone_goes() {
+        let directory = std::env::temp_dir();
+        let quota = quota(None, Some(100), 0);
+        let [mut first, mut second] = [(); 2].map(|()| Share::of(&quota, 0, 100));
+        first.take(&directory, 50).unwrap();
+        second.take(&directory, 50).unwrap();
+        let limit = ByteSize::new(100);
+        assert_eq!(first.take(&directory, 1), Err(Excess::Run { limit, left: 0 }));
+        thread::scope(|scope| {
+            // Its room is not there before it has been removed.
+            let taking = scope.spawn(|| second.take(&directory, 50));
+            drop(first);
+            assert_eq!(taking.join().unwrap(), Ok(()));
+        });
     }
 
     #[test]
