@@ -388,6 +388,7 @@ mod tests {
         second.take(&directory, 50).unwrap();
         let limit = ByteSize::new(100);
         assert_eq!(first.take(&directory, 1), Err(Excess::Run { limit, left: 0 }));
+        assert_eq!(first.settle(), Err(Excess::GaveWay));
         thread::scope(|scope| {
             // Its room is not there before it has been removed.
             let taking = scope.spawn(|| second.take(&directory, 50));
