@@ -32,7 +32,7 @@ impl MessageStream {
         Self {
             sealer: ChunkSealer::new(sealer(set), ChunkSize::MAX),
             opener: ChunkOpener::new(opener(set)),
-            encoding: RawEncoding::default(),
+            encoding: RawEncoding::default().sharing(),
             encoded: BytesMut::new(),
             wire: BytesMut::new(),
             received: BytesMut::new(),

@@ -48,7 +48,7 @@ impl Peer for Ours {
         let peer = authenticate(io, role, remote, config, NodeMetadata::default())
             .await
             .unwrap();
-        peer.accept(RawEncoding::default(), ConnectionOptions::default())
+        peer.accept(RawEncoding::default().sharing(), ConnectionOptions::default())
             .await
             .unwrap()
     }

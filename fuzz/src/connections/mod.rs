@@ -113,7 +113,7 @@ async fn connect(left: End, right: End, nonce: Nonce, script: &mut Script<'_>) -
     .expect("an honest handshake");
     let (left_options, right_options) = (options(script), options(script));
     let (left, right) = tokio::join!(
-        left.accept(RawEncoding::default(), left_options),
+        left.accept(RawEncoding::default().sharing(), left_options),
         right.accept(RawEncoding::default(), right_options),
     );
     (left.expect("an honest ack"), right.expect("an honest ack"))

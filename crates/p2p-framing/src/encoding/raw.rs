@@ -6,7 +6,7 @@ use crate::{DecodeError, EncodeError};
 
 /// Messages that are just bytes: a `u32` length and that many bytes. Octez: `Data_encoding.bytes`.
 ///
-/// A connection does not copy long ones that are [`Bytes`]: see [`encode_sharing`](super::encode_sharing).
+/// A connection need not copy long ones that are [`Bytes`]: see [`sharing`](Self::sharing).
 ///
 /// ```
 /// use bytes::{Bytes, BytesMut};
@@ -23,17 +23,38 @@ use crate::{DecodeError, EncodeError};
 #[derive(Clone, Copy, Debug)]
 pub struct RawEncoding {
     maximum: usize,
+    is_sharing: bool,
 }
 
 impl RawEncoding {
     /// Messages of at most `maximum` bytes.
     #[must_use]
     pub fn new(maximum: usize) -> Self {
-        Self { maximum }
+        Self {
+            maximum,
+            is_sharing: false,
+        }
     }
 
-    pub(super) fn maximum(&self) -> usize {
-        self.maximum
+    /// Leaves long [`Bytes`] where they are until they are sealed, and does not copy them into a queue: for who makes messages
+    /// in buffers of their own. See [`encode_sharing`](super::encode_sharing).
+    ///
+    /// # Security
+    ///
+    /// A slice keeps the whole buffer alive that it is part of, and a queue counts only the slice. Received messages are
+    /// slices of buffers of up to 256 KiB: who passes them on to peers that read slowly should let them be copied, or a
+    /// remote that sends one long message among many short ones makes a queue hold up to twenty times its bound.
+    #[must_use]
+    pub fn sharing(self) -> Self {
+        Self {
+            is_sharing: true,
+            ..self
+        }
+    }
+
+    /// The largest message that may be left where it is, if any may.
+    pub(super) fn largest_shared(&self) -> Option<usize> {
+        self.is_sharing.then_some(self.maximum)
     }
 }
 

@@ -12,13 +12,14 @@ const WORTH_SHARING: usize = 16 * 1024;
 /// Encodes a message as `encoding` does, without copying what is there already: the encoding is what this appends to `out`,
 /// and behind it the bytes that it returns, if it does.
 ///
-/// It does for [`Bytes`] of 16 KiB or more under [`RawEncoding`]. All other messages are appended whole.
+/// It does for [`Bytes`] of 16 KiB or more under a [`RawEncoding`] that is [`sharing`](RawEncoding::sharing). All other
+/// messages are appended whole.
 ///
 /// ```
 /// use bytes::{Bytes, BytesMut};
 /// use p2p_framing::encoding::{RawEncoding, encode_sharing};
 ///
-/// let (mut encoding, mut out) = (RawEncoding::default(), BytesMut::new());
+/// let (mut encoding, mut out) = (RawEncoding::default().sharing(), BytesMut::new());
 /// let message = Bytes::from(vec![7; 65_536]);
 /// let rest = encode_sharing(&mut encoding, message.clone(), &mut out)?;
 /// assert_eq!((&out[..], rest.map(|rest| rest.as_ptr())), (&[0, 1, 0, 0][..], Some(message.as_ptr())));
@@ -49,7 +50,7 @@ where
 fn raw_body<C: 'static, M: 'static>(encoding: &C, message: &M) -> Option<(u32, Bytes)> {
     let encoding = (encoding as &dyn Any).downcast_ref::<RawEncoding>()?;
     let body = (message as &dyn Any).downcast_ref::<Bytes>()?;
-    let is_shared = (WORTH_SHARING..=encoding.maximum()).contains(&body.len());
+    let is_shared = (WORTH_SHARING..=encoding.largest_shared()?).contains(&body.len());
     let length = u32::try_from(body.len()).ok()?;
     is_shared.then(|| (length, body.clone()))
 }

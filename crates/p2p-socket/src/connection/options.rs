@@ -31,8 +31,7 @@ pub struct ConnectionOptions {
     /// [`MIN_INCOMING_QUEUE`](Self::MIN_INCOMING_QUEUE). Octez: `incoming_message_queue_size`.
     #[cfg_attr(feature = "serde", serde(with = "crate::human::size"))]
     pub incoming_queue: usize,
-    /// How many bytes of messages may wait to be sent. A message must fit into it whole. `Bytes` of 16 KiB or more that
-    /// are not copied count with their own size: a slice keeps the whole buffer that it is part of.
+    /// How many bytes of messages may wait to be sent. A message must fit into it whole.
     /// Octez: `outgoing_message_queue_size`.
     #[cfg_attr(feature = "serde", serde(with = "crate::human::size"))]
     pub outgoing_queue: usize,

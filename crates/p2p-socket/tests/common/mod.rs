@@ -71,7 +71,7 @@ pub(crate) async fn connected_with(
     let (left, right) = authenticated(left, right).await;
     let encoding = RawEncoding::default();
     let (left, right) = tokio::join!(
-        left.accept(encoding, left_options),
+        left.accept(encoding.sharing(), left_options),
         right.accept(encoding, right_options)
     );
     (left.unwrap(), right.unwrap())
@@ -131,7 +131,7 @@ pub(crate) async fn connected_against(role: Role, options: ConnectionOptions) ->
             ours(io, role)
                 .await
                 .unwrap()
-                .accept(RawEncoding::default(), options)
+                .accept(RawEncoding::default().sharing(), options)
                 .await
                 .unwrap()
         },
