@@ -78,11 +78,9 @@ async fn whoever_comes_first_says_one_thing_at_a_time() {
             settle().await;
             // Nor does it keep its metadata for whatever comes next.
             assert_eq!(*writes.lock().unwrap(), [hello, METADATA], "as {role:?}");
-            let metadata = adversary.seal(&Adversary::metadata());
-            adversary.send(&metadata).await;
+            adversary.say(&Adversary::metadata()).await;
             adversary.open().await.unwrap();
-            let ack = adversary.seal(ACK);
-            adversary.send(&ack).await;
+            adversary.say(ACK).await;
         };
         let _ = tokio::join!(us, them);
         assert_eq!(*writes.lock().unwrap(), [hello, METADATA, LAST], "as {role:?}");
@@ -102,10 +100,8 @@ async fn whoever_comes_second_says_who_it_is_and_its_metadata_at_once() {
             adversary.agree(&hello, &received);
             assert_eq!(*writes.lock().unwrap(), [hello.len() + METADATA], "as {role:?}");
             adversary.open().await.unwrap();
-            let metadata = adversary.seal(&Adversary::metadata());
-            adversary.send(&metadata).await;
-            let ack = adversary.seal(ACK);
-            adversary.send(&ack).await;
+            adversary.say(&Adversary::metadata()).await;
+            adversary.say(ACK).await;
         };
         let _ = tokio::join!(us, them);
         assert_eq!(*writes.lock().unwrap(), [hello.len() + METADATA, LAST], "as {role:?}");
@@ -138,8 +134,7 @@ async fn whoever_decides_at_once_says_its_metadata_and_its_answer_at_once() {
             adversary.open().await.unwrap();
             let answer = adversary.open().await.unwrap();
             assert_eq!(answer == ACK, accepts, "as {role:?}");
-            let ack = adversary.seal(ACK);
-            adversary.send(&ack).await;
+            adversary.say(ACK).await;
             drop(adversary);
             answer.len()
         };
@@ -165,11 +160,9 @@ async fn whoever_decides_at_once_keeps_no_metadata_from_a_remote_that_waits_for_
             adversary.agree(&hello, &received);
             adversary.send(&hello).await;
             adversary.open().await.unwrap();
-            let metadata = adversary.seal(&Adversary::metadata());
-            adversary.send(&metadata).await;
+            adversary.say(&Adversary::metadata()).await;
             adversary.open().await.unwrap();
-            let ack = adversary.seal(ACK);
-            adversary.send(&ack).await;
+            adversary.say(ACK).await;
         };
         let _ = tokio::join!(us, them);
         assert_eq!(*writes.lock().unwrap(), [hello.len(), METADATA, LAST], "as {role:?}");

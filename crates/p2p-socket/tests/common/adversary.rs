@@ -118,17 +118,21 @@ impl Adversary {
     /// Connection messages and metadata, as it should be.
     pub(crate) async fn authenticate(&mut self) {
         self.greet().await;
-        let metadata = self.seal(&Self::metadata());
-        self.send(&metadata).await;
+        self.say(&Self::metadata()).await;
         assert_eq!(self.open().await.unwrap(), Self::metadata());
     }
 
     /// The whole handshake, as it should be.
     pub(crate) async fn establish(&mut self) {
         self.authenticate().await;
-        let ack = self.seal(ACK);
-        self.send(&ack).await;
+        self.say(ACK).await;
         assert_eq!(self.open().await.unwrap(), ACK);
+    }
+
+    /// Sends a chunk.
+    pub(crate) async fn say(&mut self, plaintext: &[u8]) {
+        let chunk = self.seal(plaintext);
+        self.send(&chunk).await;
     }
 
     /// How many bytes come until the end.
